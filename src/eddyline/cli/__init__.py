@@ -1,0 +1,1 @@
+"""Arguments become one call and one printed answer; one file per command."""

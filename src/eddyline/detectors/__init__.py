@@ -1,0 +1,1 @@
+"""Numbers or tokens become scores; nothing here knows of networks. Higher is stranger."""

@@ -1,0 +1,1 @@
+"""Honest figures: incidents and flows against labels, beside trivial baselines."""

@@ -1,0 +1,143 @@
+"""A batch of flows: a frame that keeps the promises of the record, with its labels beside it.
+
+What belongs here: making a batch, checking it, cutting and joining it. What does not: what a column
+means (``record.py``) and anything that reads a file (``read/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from eddyline.errors import DataError
+from eddyline.flows.record import CORE_SCHEMA, LABEL_SCHEMA, STATISTICS_SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBatch:
+    """Flows in event-time order: by ``ts_end``, ties by ``ts``, then ``uid``.
+
+    Parameters
+    ----------
+    frame
+        One row a flow; the columns of ``record.CORE`` in their order, then any of
+        ``record.STATISTICS``.
+    labels
+        As many rows as ``frame``, columns ``label`` and ``label_detail``; None when the source has
+        no labels. No detector ever sees it.
+    """
+
+    frame: pl.DataFrame
+    labels: pl.DataFrame | None = None
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, labels: pl.DataFrame | None = None) -> FlowBatch:
+        """Bring a frame to the record's columns, order and types.
+
+        Absent columns are filled with null, unknown ones are an error.
+
+        Parameters
+        ----------
+        frame
+            Columns of the record, in any order; missing ones become null.
+        labels
+            See the class.
+
+        Raises
+        ------
+        DataError
+            When a column is not in the record, cannot be cast to its type, or the labels have
+            another height.
+        """
+        unknown = [
+            name
+            for name in frame.columns
+            if name not in CORE_SCHEMA and name not in STATISTICS_SCHEMA
+        ]
+        if unknown:
+            message = (
+                f"a flow's columns must be in the flow record, got {unknown[0]!r}; "
+                "rename it, or drop it before making a batch"
+            )
+            raise DataError(message)
+        if labels is not None and labels.height != frame.height:
+            message = (
+                f"labels must have a row for each flow, got {labels.height} labels for "
+                f"{frame.height} flows; pass one label a flow"
+            )
+            raise DataError(message)
+        present = set(frame.columns)
+        columns = [
+            (
+                pl.col(name).cast(dtype)
+                if name in present
+                else pl.lit(None, dtype=dtype).alias(name)
+            )
+            for name, dtype in CORE_SCHEMA.items()
+            if name != "quality"
+        ]
+        quality = pl.col("quality").fill_null(0) if "quality" in present else pl.lit(0)
+        columns.append(quality.cast(pl.UInt16).alias("quality"))
+        columns.extend(
+            pl.col(name).cast(dtype)
+            for name, dtype in STATISTICS_SCHEMA.items()
+            if name in present
+        )
+        try:
+            typed = frame.select(columns)
+        except pl.exceptions.PolarsError as error:
+            message = f"a flow's columns must have the record's types; {error}"
+            raise DataError(message) from error
+        if labels is not None:
+            labels = labels.select(
+                pl.col(name).cast(dtype) for name, dtype in LABEL_SCHEMA.items()
+            )
+        return cls(typed, labels)
+
+    @classmethod
+    def empty(cls) -> FlowBatch:
+        """Give a batch of no flows."""
+        return cls(pl.DataFrame(schema=CORE_SCHEMA))
+
+    @classmethod
+    def concat(cls, batches: Sequence[FlowBatch]) -> FlowBatch:
+        """Join batches end to end; labels are kept when every batch that has rows has them.
+
+        Parameters
+        ----------
+        batches
+            Any number; statistics are kept only where all have them.
+        """
+        kept = [batch for batch in batches if len(batch)]
+        if not kept:
+            return cls.empty()
+        shared = [
+            name for name in kept[0].frame.columns if all(name in b.frame.columns for b in kept)
+        ]
+        frame = pl.concat([batch.frame.select(shared) for batch in kept])
+        labels = [batch.labels for batch in kept if batch.labels is not None]
+        return cls(frame, pl.concat(labels) if len(labels) == len(kept) else None)
+
+    def slice(self, offset: int, length: int) -> FlowBatch:
+        """Cut rows ``offset`` (included) to ``offset + length`` (excluded).
+
+        Parameters
+        ----------
+        offset
+            First row, ``>= 0``.
+        length
+            Rows at the most, ``>= 0``.
+        """
+        labels = None if self.labels is None else self.labels.slice(offset, length)
+        return FlowBatch(self.frame.slice(offset, length), labels)
+
+    def sort(self) -> FlowBatch:
+        """Order by ``ts_end``, ties by ``ts``, then ``uid``; the order in which flows travel."""
+        order = self.frame.select(pl.arg_sort_by(["ts_end", "ts", "uid"])).to_series()
+        labels = None if self.labels is None else self.labels[order]
+        return FlowBatch(self.frame[order], labels)

@@ -1,0 +1,1 @@
+"""Verdicts become stories: grouped, named, ranked."""

@@ -1,0 +1,1 @@
+"""Results become a page or a table that a person reads; no arithmetic on verdicts."""

@@ -1,0 +1,1 @@
+"""Checks that everything registered must pass, and strategies to test plug-ins with."""

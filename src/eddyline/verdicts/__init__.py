@@ -1,0 +1,1 @@
+"""Scores become verdicts: calibrated p-values, thresholds, fusion of legs and reasons."""
