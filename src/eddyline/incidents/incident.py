@@ -33,6 +33,10 @@ ATTACKS: Final = (
 """Closed list of behaviours; ``unusual`` when nothing fits."""
 
 
+NORMAL_LEVELS: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+"""Levels at which a contribution tells the distribution of normal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """One feature's part in a verdict: its value now against its normal range here.
@@ -51,6 +55,8 @@ class Contribution:
         Part of the score that this feature carries, in [0, 1].
     words
         The comparison as a person says it.
+    normal_quantiles
+        Values of normal at the levels ``NORMAL_LEVELS``; empty when there is no normal.
     """
 
     feature: str
@@ -60,6 +66,7 @@ class Contribution:
     normal_high: float | None
     share: float
     words: str
+    normal_quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
