@@ -1,0 +1,285 @@
+"""Scores to p-values: how often normal traffic, which the detector did not learn from, scores as high.
+
+What belongs here: conformal p-values, their continuation beyond what was seen, and cross-fitting when there
+is no separate normal. What does not: thresholds (``threshold.py``) and the joining of legs (``fuse.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddyline.errors import DataError, ModelError, TooFewRowsError
+from eddyline.tables import Floats
+from eddyline.verdicts.tail import MIN_PEAKS, ParetoTail
+
+TAIL_LEVEL = 0.98
+"""Quantile of the calibration scores from which a tail is fitted."""
+
+KS_LIMIT = 0.01
+"""KS probability below which the fitted tail is not trusted."""
+
+
+class Scorer(Protocol):
+    """What cross-fitting needs of a detector."""
+
+    def fit(self, X: Floats) -> Any:
+        """Learn from rows."""
+        ...
+
+    def anomaly_score(self, X: Floats) -> Floats:
+        """Score rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Turn scores into p-values by the scores of normal rows that the detector did not learn from.
+
+    Up to the largest of those scores the p-value is conformal, ``(1 + #{calibration >= s}) / (n + 1)``: for
+    new normal rows that are exchangeable with the calibration rows it is at most u with probability at most
+    u, whatever the detector. Beyond, where enough scores lie above the 98 % quantile, their generalised
+    Pareto tail goes on below the conformal floor; its shape is held at 0 or above, since a tail that ends
+    would call a row impossible. That part is a model and not a guarantee, so its fit is shown. Where there
+    are too few peaks or the fit is poor, p-values end at the floor, 1 / (n + 1), and ``note`` says so.
+
+    Parameters
+    ----------
+    scores
+        Calibration scores in rising order, shape ``(n,)``.
+    level
+        Score above which the tail's peaks lie; the largest score when there is no tail.
+    tail
+        The fitted tail, or None.
+    note
+        Why there is no tail, or ``""``.
+    """
+
+    scores: Floats
+    level: float
+    tail: ParetoTail | None
+    note: str
+
+    @classmethod
+    def fit(cls, scores: Floats, *, min_peaks: int = MIN_PEAKS) -> Self:
+        """Learn from the scores of held-out normal rows.
+
+        Parameters
+        ----------
+        scores
+            Scores of normal rows that the detector did not fit on, shape ``(n,)``, finite, n >= 1.
+        min_peaks
+            Fewest scores above the 98 % quantile to fit a tail to.
+
+        Raises
+        ------
+        TooFewRowsError
+            When there are no scores.
+        DataError
+            When a score is not finite.
+        """
+        ordered = np.sort(np.asarray(scores, dtype=np.float64))
+        if len(ordered) == 0:
+            message = (
+                "calibration needs at least 1 held-out score, got 0; give it more normal traffic"
+            )
+            raise TooFewRowsError(message)
+        if not np.isfinite(ordered).all():
+            message = (
+                f"calibration scores must be finite, got {ordered[~np.isfinite(ordered)][0]}; "
+                f"mend the detector"
+            )
+            raise DataError(message)
+        level = float(np.quantile(ordered, TAIL_LEVEL, method="inverted_cdf"))
+        peaks = ordered[ordered > level] - level
+        if len(peaks) < min_peaks:
+            note = (
+                f"only {len(peaks)} of {len(ordered)} calibration scores lie above their 98 % "
+                f"quantile, "
+                f"{min_peaks} are needed for a tail: no p-value is below "
+                f"{1 / (len(ordered) + 1):.2g}"
+            )
+            return cls(ordered, float(ordered[-1]), None, note)
+        tail = ParetoTail.fit(peaks, min_peaks=min_peaks, least_shape=0.0)
+        if tail.ks_p < KS_LIMIT:
+            note = (
+                f"the tail of {len(peaks)} peaks is not generalised Pareto (KS "
+                f"{tail.ks_distance:.3f}, "
+                f"p {tail.ks_p:.1g}): no p-value is below {1 / (len(ordered) + 1):.2g}"
+            )
+            return cls(ordered, float(ordered[-1]), None, note)
+        return cls(ordered, level, tail, "")
+
+    @property
+    def floor(self) -> float:
+        """The smallest conformal p-value, 1 / (n + 1)."""
+        return 1.0 / (len(self.scores) + 1.0)
+
+    def p_values(self, scores: Floats) -> Floats:
+        """Give the p-value of each score, in (0, 1], falling as scores rise.
+
+        Parameters
+        ----------
+        scores
+            Scores by the same detector, shape ``(n,)``, finite.
+        """
+        asked = np.asarray(scores, dtype=np.float64)
+        at_least = len(self.scores) - np.searchsorted(self.scores, asked, side="left")
+        conformal: Floats = (1.0 + at_least.astype(np.float64)) / (len(self.scores) + 1.0)
+        if self.tail is None:
+            return conformal
+        share = float((self.scores > self.level).sum() + 1.0) / (len(self.scores) + 1.0)
+        log_p = np.log(share) + self.tail.log_survival(np.maximum(asked - self.level, 0.0))
+        beyond = np.minimum(np.maximum(np.exp(log_p), 1e-300), self.floor)
+        return np.where(asked > self.scores[-1], beyond, conformal)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the state as arrays of numbers and text."""
+        tail = self.tail
+        numbers = (
+            []
+            if tail is None
+            else [tail.shape, tail.scale, tail.log_likelihood, tail.ks_distance, tail.ks_p]
+        )
+        return {
+            "scores": self.scores,
+            "level": np.array(self.level),
+            "tail": np.array(numbers, dtype=np.float64),
+            "n_peaks": np.array(0 if tail is None else tail.n_peaks),
+            "note": np.array(self.note, dtype=np.str_),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Build a calibrator from what ``to_arrays`` gave.
+
+        Parameters
+        ----------
+        arrays
+            The state; checked before use.
+
+        Raises
+        ------
+        ModelError
+            When a part is missing or could not have been fitted.
+        """
+        missing = {"scores", "level", "tail", "n_peaks", "note"} - set(arrays)
+        if missing:
+            message = (
+                f"a saved calibration must hold {', '.join(sorted(missing))}; learn the model "
+                f"again"
+            )
+            raise ModelError(message)
+        scores, numbers = (
+            np.asarray(arrays["scores"], np.float64),
+            np.asarray(arrays["tail"], np.float64),
+        )
+        sorted_scores = scores.ndim == 1 and len(scores) > 0 and bool((np.diff(scores) >= 0).all())
+        if not sorted_scores or not np.isfinite(scores).all():
+            message = (
+                f"saved calibration scores must rise and be finite, got shape {scores.shape}; "
+                f"learn again"
+            )
+            raise ModelError(message)
+        tail = None
+        if len(numbers):
+            if len(numbers) != 5 or not np.isfinite(numbers).all() or numbers[1] <= 0:
+                message = (
+                    f"a saved tail must hold five finite numbers, scale > 0, got {numbers}; "
+                    f"learn again"
+                )
+                raise ModelError(message)
+            shape, scale, likelihood, distance, chance = (float(number) for number in numbers)
+            tail = ParetoTail(shape, scale, likelihood, int(arrays["n_peaks"]), distance, chance)
+        return cls(scores, float(arrays["level"]), tail, str(arrays["note"]))
+
+
+def cross_fit(
+    make_detector: Callable[[], Scorer],
+    X: Floats,
+    groups: NDArray[Any],
+    *,
+    seed: int = 0,
+    folds: int = 5,
+) -> Floats:
+    """Score every row by a detector that did not learn from the row's group.
+
+    For captures that are their own baseline. The rows of one group, such as a host, always share a fold: a
+    row's near-copies would otherwise vouch for it. The fits still see the other groups' attacks.
+
+    Parameters
+    ----------
+    make_detector
+        Gives a fresh detector.
+    X
+        Rows, shape ``(n, d)``, finite.
+    groups
+        Group of each row, shape ``(n,)``.
+    seed
+        Start of the randomness that deals groups to folds.
+    folds
+        Detectors to fit, >= 2; as many as there are groups when those are fewer.
+
+    Raises
+    ------
+    DataError
+        When groups and rows differ in length or folds is below 2.
+    TooFewRowsError
+        When there are fewer than two groups.
+    """
+    if len(groups) != len(X) or folds < 2:
+        message = (
+            f"cross-fitting needs a group for each of {len(X)} rows and folds >= 2, got "
+            f"{len(groups)} and {folds}"
+        )
+        raise DataError(message + "; pass the entity of every row")
+    fold = deal_folds(groups, seed=seed, folds=folds)
+    scores = np.empty(len(X))
+    for number in range(int(fold.max()) + 1):
+        held = fold == number
+        detector = make_detector()
+        detector.fit(np.ascontiguousarray(X[~held]))
+        scores[held] = detector.anomaly_score(np.ascontiguousarray(X[held]))
+    return scores
+
+
+def deal_folds(groups: NDArray[Any], *, seed: int = 0, folds: int = 5) -> NDArray[np.int64]:
+    """Deal whole groups to folds of about equal size.
+
+    Groups go, largest first and equals in random order, to the fold that has the fewest rows so far.
+
+    Parameters
+    ----------
+    groups
+        Group of each row, shape ``(n,)``.
+    seed
+        Start of the randomness.
+    folds
+        Folds wanted, >= 2; as many as there are groups when those are fewer.
+
+    Raises
+    ------
+    TooFewRowsError
+        When there are fewer than two groups.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        message = (
+            f"cross-fitting needs at least 2 groups, got {len(names)}; group by a finer key, "
+            f"such as time"
+        )
+        raise TooFewRowsError(message)
+    sizes = np.bincount(member)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    load = np.zeros(min(folds, len(names)), dtype=np.int64)
+    fold_of = np.empty(len(names), dtype=np.int64)
+    for group in order:
+        fold_of[group] = int(np.argmin(load))
+        load[fold_of[group]] += sizes[group]
+    dealt: NDArray[np.int64] = fold_of[member]
+    return dealt
