@@ -1,0 +1,128 @@
+"""JSON lines as text columns, however damaged some of the lines are.
+
+What belongs here: one object a line. What does not: what a key means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eddyline.read.ingest import IngestReport
+from eddyline.read.lines import LONGEST_LINE, Chunk, Lines
+
+_SMALL: Final = 256
+"""Lines that are tried one by one once a bad one is among them."""
+
+_DEEPEST: Final = 64
+"""Brackets of a line that is still read; a deeper one is an attack on the parser, not a flow."""
+
+
+def json_frame(
+    chunk: Chunk, names: Sequence[str], source: str, report: IngestReport
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Give some keys of each line as text columns, and the line numbers of the rows.
+
+    Numbers keep their digits. Lines that are no object are counted and left out.
+
+    Parameters
+    ----------
+    chunk
+        Whole lines.
+    names
+        Keys; one that a line does not have is null.
+    source
+        Name of the source, for the places of lost rows.
+    report
+        Takes counts of lost rows.
+    """
+    lines = Lines.of(chunk.text)
+    lengths = lines.lengths()
+    numbers = chunk.first_line + np.arange(len(lengths), dtype=np.int64)
+    filled = lengths > 0
+    nested = lines.count(b"{") + lines.count(b"[")
+    good = filled & (lengths <= LONGEST_LINE) & (nested <= _DEEPEST)
+    schema = dict.fromkeys(names, pl.String())
+    parts: list[pl.DataFrame] = []
+    lost = filled & ~good
+    rows = np.flatnonzero(good)
+    stack = [rows] if len(rows) else []
+    while stack:
+        some = stack.pop()
+        frame = _fast(lines, some, schema)
+        if frame is None and len(some) > _SMALL:
+            half = len(some) // 2
+            stack += [some[half:], some[:half]]
+            continue
+        if frame is None:
+            frame, bad = _slow(lines, some, schema)
+            lost[bad] = True
+        parts.append(frame)
+    if lost.any():
+        where = f"{source}:{numbers[lost.argmax()]}: line is not a JSON object"
+        report.skip("line is not a JSON object", int(lost.sum()), place=where)
+    frame = pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+    return frame, numbers[good & ~lost]
+
+
+def _text(lines: Lines, rows: NDArray[np.int64]) -> bytes:
+    """Give the bytes of some lines that rise."""
+    first, last = int(rows[0]), int(rows[-1])
+    begin = int(lines.starts[first])
+    some = Lines(
+        lines.buffer[begin : int(lines.ends[last]) + 1],
+        lines.starts[first : last + 1] - begin,
+        lines.ends[first : last + 1] - begin,
+    )
+    chosen = np.zeros(last - first + 1, dtype=np.bool_)
+    chosen[rows - first] = True
+    return some.pick(chosen)
+
+
+def _fast(
+    lines: Lines, rows: NDArray[np.int64], schema: dict[str, pl.String]
+) -> pl.DataFrame | None:
+    """Parse many lines at once; None when one of them is bad."""
+    chosen_first = lines.buffer[lines.starts[rows]]
+    if (chosen_first != ord("{")).any():
+        return None
+    try:
+        frame = pl.read_ndjson(_text(lines, rows), schema=schema)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError):
+        return None
+    return frame if frame.height == len(rows) else None
+
+
+def _slow(
+    lines: Lines, rows: NDArray[np.int64], schema: dict[str, pl.String]
+) -> tuple[pl.DataFrame, list[int]]:
+    """Parse lines one by one; give the good rows and the numbers of the bad ones."""
+    found: list[dict[str, str | None]] = []
+    bad: list[int] = []
+    for row in rows.tolist():
+        text = lines.buffer[lines.starts[row] : lines.ends[row]].tobytes()
+        try:
+            value = json.loads(text.decode("utf-8", "replace"), parse_float=str, parse_int=str)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            found.append({name: _as_text(value.get(name)) for name in schema})
+        else:
+            bad.append(row)
+    return pl.DataFrame(found, schema=schema), bad
+
+
+def _as_text(value: object) -> str | None:
+    """Write a JSON value as the fast parser does."""
+    if value is None or isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    else:
+        text = json.dumps(value)
+    return None if text is None else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,213 @@
+"""Inputs as users name them: files, folders, patterns and standard input, plain or compressed.
+
+What belongs here: finding files and giving their bytes, mapped when plain. What does not: what the bytes
+mean.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import mmap
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import zstandard
+
+from eddyline.errors import InputError, UsageError
+from eddyline.flows.text import neutral_text
+from eddyline.read.ingest import IngestReport
+from eddyline.read.lines import Data
+
+HEAD_BYTES: Final = 16_384
+"""First bytes that readers recognise a format by."""
+
+MOST_BYTES: Final = 64 << 30
+"""Bytes that a compressed or streamed source may grow to; more is taken for a decompression bomb."""
+
+SPOOL_BYTES: Final = 32 << 20
+"""Unpacked bytes that are kept in memory; more goes to a temporary file that has no name."""
+
+_PIECE: Final = 1 << 20
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_WINDOW: Final = 1 << 27
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input, not opened yet.
+
+    Parameters
+    ----------
+    name
+        As the user knows it; ``"-"`` for standard input.
+    path
+        Its file; None for standard input.
+    named
+        True when the user named it; False when a folder brought it along.
+    """
+
+    name: str
+    path: Path | None
+    named: bool
+
+    def head(self) -> bytes:
+        """Give the first bytes, unpacked.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read.
+        """
+        if self.path is None:
+            message = "the head of standard input cannot be read apart; open it whole"
+            raise InputError(message)
+        try:
+            with self.path.open("rb") as file:
+                start = file.read(4)
+                file.seek(0)
+                stream = _unpacked(file, start)
+                return stream.read(HEAD_BYTES)
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            raise _unreadable(self.name, error) from error
+
+    def open(self, report: IngestReport, *, most_bytes: int = MOST_BYTES) -> Data:
+        """Give the whole content, unpacked: mapped when the file is plain.
+
+        Parameters
+        ----------
+        report
+            Is told when a compressed source ends too early.
+        most_bytes
+            Unpacked bytes at the most.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read, or unpacks to more than ``most_bytes``.
+        """
+        if self.path is None:
+            stdin = sys.stdin.buffer
+            start = stdin.peek(4)[:4] if hasattr(stdin, "peek") else b""
+            return self._spool(_unpacked(stdin, start), report, most_bytes)
+        try:
+            with self.path.open("rb") as file:
+                start = file.read(4)
+                file.seek(0)
+                if start.startswith((_GZIP, _ZSTD)) or not self.path.is_file():
+                    return self._spool(_unpacked(file, start), report, most_bytes)
+                if not start:
+                    return b""
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.name, error) from error
+
+    def _spool(self, stream: IO[bytes], report: IngestReport, most_bytes: int) -> Data:
+        """Read a stream to its end into memory or a nameless file."""
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
+            size = 0
+            try:
+                while piece := stream.read(_PIECE):
+                    size += len(piece)
+                    if size > most_bytes:
+                        message = (
+                            f"{self.name}: unpacked content must be at most {most_bytes:,} bytes, is more; "
+                            "unpack it yourself and pass the plain file, or raise the limit"
+                        )
+                        raise InputError(message)
+                    spool.write(piece)
+            except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+                if size == 0:
+                    raise _unreadable(self.name, error) from error
+                report.truncated = True
+                report.note(f"{self.name}: compressed data is damaged or ends early")
+            except OSError as error:
+                raise _unreadable(self.name, error) from error
+            spool.seek(0)
+            if size <= SPOOL_BYTES:
+                return spool.read()
+            spool.flush()
+            return mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    """Say that a file cannot be read."""
+    detail = getattr(error, "strerror", None) or neutral_text(str(error)) or type(error).__name__
+    return InputError(
+        f"{name} must be a readable file, got {detail}; check the path and the permissions"
+    )
+
+
+def _unpacked(file: IO[bytes], start: bytes) -> IO[bytes]:
+    """Put the right unpacker before a file, by its first bytes."""
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    if start.startswith(_ZSTD):
+        unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        return unpacker.stream_reader(file, read_across_frames=True, closefd=False)  # type: ignore[return-value]
+    return file
+
+
+def sources(paths: str | Path | Sequence[str | Path]) -> list[Source]:
+    """Find the inputs that a user named, in order; folders and patterns are sorted.
+
+    Parameters
+    ----------
+    paths
+        Files, folders (searched through), patterns with ``*``, ``?`` or ``[``, or ``-``.
+
+    Raises
+    ------
+    UsageError
+        When nothing was named.
+    InputError
+        When a file does not exist or a pattern matches nothing.
+    """
+    named = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not named:
+        message = "an input must be named, got none; pass a file, a folder, a pattern or -"
+        raise UsageError(message)
+    found: list[Source] = []
+    for one in named:
+        found.extend(_expand(str(one)))
+    return found
+
+
+def _expand(text: str) -> Iterator[Source]:
+    """Give the inputs behind one name."""
+    if text == "-":
+        yield Source("-", None, named=True)
+        return
+    path = Path(text)
+    if path.is_dir():
+        yield from _folder(path)
+    elif path.exists():
+        yield Source(text, path, named=True)
+    elif any(mark in text for mark in "*?["):
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if not matches:
+            message = f"{text} must match a file, matches none; check the pattern and its quotes"
+            raise InputError(message)
+        for match in matches:
+            inner = Path(match)
+            if inner.is_dir():
+                yield from _folder(inner)
+            else:
+                yield Source(match, inner, named=False)
+    else:
+        message = f"{neutral_text(text)} must be a file, a folder or a pattern, does not exist; check the path"
+        raise InputError(message)
+
+
+def _folder(folder: Path) -> Iterator[Source]:
+    """Give the files of a folder and its folders, sorted; hidden ones are left out."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield Source(str(path), path, named=False)
