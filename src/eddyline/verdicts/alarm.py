@@ -1,0 +1,211 @@
+"""Alarms: rows too unlikely for the budget, with the reasons that carry them.
+
+What belongs here: which rows of a view alarm and why. What does not: which story they tell (``incidents``).
+
+A row alarms when its fused p-value is at most the level that the budget allows for the view **and** a
+feature lies well outside its normal range: an unlikely combination of ordinary values is no news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from eddyline.features.view import View
+from eddyline.tables import Floats
+from eddyline.verdicts.explain import Part, explain_rows
+from eddyline.verdicts.leg import Leg, LegRows, is_sequence, token_groups
+from eddyline.verdicts.normal import ViewNormal
+from eddyline.verdicts.reason import Contribution, compare
+
+MATERIAL: Final = 2.0
+"""A value is news when it is at least this many times the top of its normal range."""
+
+MATERIAL_SHARE: Final = 0.25
+"""A share is news when it lies at least this far above its normal range."""
+
+MAX_ALARMS: Final = 500
+"""Alarms of one view at one closing that are explained; the least unlikely beyond are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One row too unlikely for the budget.
+
+    Parameters
+    ----------
+    view
+        Name of its view.
+    window, window_us
+        Number and length of its window.
+    addresses
+        The addresses it stands for; a segment's second one is a network.
+    uid
+        The flow, for the flow view, else ``""``.
+    p_value
+        Fused over the view's legs.
+    scores
+        Score of each leg.
+    contributions
+        What carried it, largest share first, at least one.
+    """
+
+    view: str
+    window: int
+    window_us: int
+    addresses: tuple[str, ...]
+    uid: str
+    p_value: float
+    scores: dict[str, float]
+    contributions: list[Contribution]
+
+    @property
+    def grain(self) -> str:
+        """View whose past the measures are told against."""
+        return self.view
+
+    def where(self, src: pl.Expr, dst: pl.Expr) -> pl.Expr:
+        """Give the condition that a flow belongs to the row.
+
+        Parameters
+        ----------
+        src, dst
+            Addresses of a flow, as text.
+        """
+        first = self.addresses[0]
+        if self.view == "flow":
+            return pl.col("uid") == self.uid
+        if self.view == "segment":
+            return (src == first) & (pl.col("dst_net").cast(pl.String) == self.addresses[1])
+        if self.view == "dyad":
+            second = self.addresses[1]
+            return ((src == first) & (dst == second)) | ((src == second) & (dst == first))
+        return (src == first) | (dst == first)
+
+
+def raise_alarms(
+    view: View,
+    rows: LegRows,
+    keys: pl.DataFrame,
+    *,
+    legs: list[Leg],
+    scores: dict[str, Floats],
+    p_values: Floats,
+    normal: ViewNormal,
+    level: float,
+) -> list[Alarm]:
+    """Give the alarms of one view's rows.
+
+    Parameters
+    ----------
+    view
+        The view.
+    rows
+        Its rows.
+    keys
+        Frame of the rows' keys, with the column ``window``.
+    legs
+        The legs that judged them.
+    scores
+        Score of each leg, by its name.
+    p_values
+        Fused, shape ``(n,)``.
+    normal
+        Normal of the view.
+    level
+        P-value at or below which a row alarms.
+    """
+    low = np.flatnonzero(p_values <= level)
+    low = low[np.argsort(p_values[low], kind="stable")][:MAX_ALARMS]
+    alarms = []
+    for row in low:
+        each = {leg.spec.name: float(scores[leg.spec.name][row]) for leg in legs}
+        leg_p = [float(leg.calibrator.p_values(scores[leg.spec.name][[row]])[0]) for leg in legs]
+        lead = legs[int(np.argmin(leg_p))]
+        reasons = _reasons(view, lead, rows.take(np.array([row])), normal)
+        if not reasons:
+            continue
+        named = keys.row(int(row), named=True)
+        addresses = tuple(str(named[key]) for key in view.keys)
+        uid = ""
+        if view.name == "flow":
+            uid, addresses = addresses[0], (str(named["src_ip"]), str(named["dst_ip"]))
+        p = float(p_values[row])
+        alarms.append(
+            Alarm(view.name, named["window"], view.window_us, addresses, uid, p, each, reasons)
+        )
+    return alarms
+
+
+def _reasons(view: View, leg: Leg, row: LegRows, normal: ViewNormal) -> list[Contribution]:
+    """Say what carries one row; nothing when no value is far outside its range."""
+    if is_sequence(leg.spec):
+        return [_surprise(leg, row)]
+    own = int(normal.profile.find(row.entities)[0])
+    low, high = normal.low, normal.high
+    if own >= 0:
+        low, high = normal.profile.low[own], normal.profile.high[own]
+    parts = explain_rows(_score_of(leg, row), row.X, low, high, normal.centre, top=5)[0]
+    told = [_contribution(view, part, normal, own=own >= 0) for part in parts]
+    return told if any(_is_news(view, part) for part in parts) else []
+
+
+def _score_of(leg: Leg, row: LegRows) -> Callable[[Floats], Floats]:
+    """Give the leg's score as a function of the features, for the entity of the row."""
+
+    def score(X: Floats) -> Floats:
+        n = len(X)
+        copies = LegRows(X, np.repeat(row.entities, n), np.repeat(row.windows, n))
+        return leg.whole.score(copies)
+
+    return score
+
+
+def _is_news(view: View, part: Part) -> bool:
+    for column in part.columns:
+        feature = view.features[column]
+        if column != part.columns[0]:
+            continue
+        if feature.unit == "share":
+            return part.value >= part.normal_high + MATERIAL_SHARE
+        return part.value >= MATERIAL * max(part.normal_high, 1.0)
+    return False
+
+
+def _contribution(view: View, part: Part, normal: ViewNormal, *, own: bool) -> Contribution:
+    column = part.columns[0]
+    feature = view.features[column]
+    return Contribution(
+        feature=feature.name,
+        value=part.value,
+        unit=feature.unit,
+        normal_low=part.normal_low,
+        normal_high=part.normal_high,
+        share=part.share,
+        words=compare(
+            feature, part.value, part.normal_low, part.normal_high, view.span_words, own=own
+        ),
+        normal_quantiles=tuple(float(q) for q in normal.quantiles[:, column]),
+    )
+
+
+def _surprise(leg: Leg, row: LegRows) -> Contribution:
+    """Say which word of a sequence surprised."""
+    groups = token_groups(row.tokens)  # type: ignore[arg-type]
+    each = leg.whole.detector.token_scores(groups)  # type: ignore[union-attr]
+    place = int(np.argmax(each))
+    proto, _, size = str(groups.tokens[place]).partition(":")
+    few = 2 ** int(size) if size.isdigit() else 0
+    return Contribution(
+        feature="sequence",
+        value=float(each[place]),
+        unit="nats",
+        normal_low=None,
+        normal_high=None,
+        share=1.0,
+        words=f"a {proto} connection of about {few:,} B where nothing like it was expected",
+    )

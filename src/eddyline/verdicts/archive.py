@@ -1,0 +1,120 @@
+"""A model file: a zip of a manifest and plain arrays, with hashes; never code.
+
+What belongs here: writing and reading such a file, refusing what is damaged, unknown or hostile. What does
+not: what a pipeline keeps in it (``pipeline.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddyline.errors import ModelError
+
+FORMAT: Final = "eddyline-model"
+FORMAT_VERSION: Final = 1
+MAX_BYTES: Final = 2_000_000_000
+"""Unpacked bytes above which a model file is refused."""
+
+_STAMP: Final = (1980, 1, 1, 0, 0, 0)
+
+ArrayGroups = dict[str, dict[str, NDArray[Any]]]
+
+
+def write_archive(
+    path: Path, manifest: Mapping[str, Any], groups: Mapping[str, Mapping[str, NDArray[Any]]]
+) -> None:
+    """Write a model file; the same content gives the same bytes.
+
+    Parameters
+    ----------
+    path
+        Where to; an existing file is replaced once the new one is whole.
+    manifest
+        JSON-able description; format, version and hashes are added.
+    groups
+        Arrays of numbers or text, by group and name.
+    """
+    parts: dict[str, bytes] = {}
+    for group, arrays in sorted(groups.items()):
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **{k: np.asarray(v) for k, v in arrays.items()})
+        parts[f"{group}.npz"] = buffer.getvalue()
+    full = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **manifest,
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
+    }
+    text = json.dumps(full, indent=1, sort_keys=True, allow_nan=False).encode()
+    fresh = path.with_name(path.name + ".part")
+    with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (("manifest.json", text), *sorted(parts.items())):
+            archive.writestr(zipfile.ZipInfo(name, _STAMP), data, zipfile.ZIP_DEFLATED)
+    fresh.replace(path)
+
+
+def read_archive(path: Path) -> tuple[dict[str, Any], ArrayGroups]:
+    """Read a model file, trusting nothing in it.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    ModelError
+        When it is no model file, damaged, too large, of an unknown version, or holds objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read(path, archive)
+    except FileNotFoundError as error:
+        message = f"a model file must exist, got {str(path)!r}; make one with 'eddyline learn'"
+        raise ModelError(message) from error
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
+        message = (
+            f"{path.name}: must be a whole model file, got {type(error).__name__}: {error}; "
+            "learn the model again"
+        )
+        raise ModelError(message) from error
+
+
+def _read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], ArrayGroups]:
+    size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_BYTES:
+        message = f"{path.name}: must unpack to at most {MAX_BYTES:,} bytes, got {size:,}; refused"
+        raise ModelError(message)
+    manifest = json.loads(archive.read("manifest.json"))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        message = f"{path.name}: must be an {FORMAT} file, its manifest says otherwise; refused"
+        raise ModelError(message)
+    if manifest.get("format_version") != FORMAT_VERSION:
+        message = (
+            f"{path.name}: format_version must be {FORMAT_VERSION}, got "
+            f"{manifest.get('format_version')!r}; learn the model with this version"
+        )
+        raise ModelError(message)
+    hashes = manifest.get("sha256", {})
+    names = set(archive.namelist()) - {"manifest.json"}
+    if not isinstance(hashes, dict) or names != set(hashes):
+        message = f"{path.name}: its parts must be those its manifest names, got {sorted(names)}"
+        raise ModelError(message)
+    groups: ArrayGroups = {}
+    for name in sorted(names):
+        data = archive.read(name)
+        if hashlib.sha256(data).hexdigest() != hashes[name]:
+            message = f"{path.name}: {name} must match its hash, it does not; the file is damaged"
+            raise ModelError(message)
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            groups[name.removesuffix(".npz")] = {key: arrays[key] for key in arrays.files}
+    return manifest, groups

@@ -1,0 +1,168 @@
+"""What is normal for the rows of one view: ranges of the network, pasts of entities, the alarm level.
+
+What belongs here: everything a view's verdicts need beside its legs. What does not: scoring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddyline.errors import ModelError
+from eddyline.features.profile import MIN_WINDOWS, Profile
+from eddyline.features.view import View
+from eddyline.tables import Floats
+from eddyline.verdicts.explain import normal_quantiles, normal_range
+from eddyline.verdicts.leg import LegRows
+
+DAY_US = 86_400_000_000
+HOURLY_MIN_WINDOWS = 3
+"""Hours an entity must have been seen in before its hours are held against its own past."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewNormal:
+    """Normal of one view.
+
+    Parameters
+    ----------
+    low, high
+        Normal range of each feature over the network, shape ``(d,)``.
+    centre
+        Median of each feature, shape ``(d,)``.
+    quantiles
+        Distribution of normal at ``NORMAL_LEVELS``, shape ``(8, d)``.
+    profile
+        Each entity's own past.
+    rows_per_day
+        Rows the view gives a day, by the traffic that was learned.
+    """
+
+    low: Floats
+    high: Floats
+    centre: Floats
+    quantiles: Floats
+    profile: Profile
+    rows_per_day: float
+
+    @classmethod
+    def fit(cls, view: View, rows: LegRows, n_rows: int, span_us: int) -> ViewNormal:
+        """Learn normal from rows.
+
+        Parameters
+        ----------
+        view
+            Whose rows they are.
+        rows
+            Rows of normal, at least one.
+        n_rows
+            Rows there were before any were left out to save memory.
+        span_us
+            Time the rows cover, µs.
+        """
+        low, high = normal_range(rows.X)
+        fewest = MIN_WINDOWS if view.window_us < 3_600_000_000 else HOURLY_MIN_WINDOWS
+        days = max(span_us, view.window_us) / DAY_US
+        return cls(
+            low=low,
+            high=high,
+            centre=np.median(rows.X, axis=0),
+            quantiles=normal_quantiles(rows.X),
+            profile=Profile.fit(rows.entities, rows.X, min_windows=fewest),
+            rows_per_day=n_rows / days,
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the state as arrays of numbers and text."""
+        return {
+            "low": self.low,
+            "high": self.high,
+            "centre": self.centre,
+            "quantiles": self.quantiles,
+            "rows_per_day": np.array(self.rows_per_day),
+            **{f"past_{k}": v for k, v in profile_arrays(self.profile).items()},
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], width: int) -> ViewNormal:
+        """Build from what ``to_arrays`` gave.
+
+        Parameters
+        ----------
+        arrays
+            The state; checked before use.
+        width
+            Features of the view.
+
+        Raises
+        ------
+        ModelError
+            When a part is missing or of another shape.
+        """
+        past = {k.removeprefix("past_"): v for k, v in arrays.items() if k.startswith("past_")}
+        profile = profile_from_arrays(past)
+        shapes = {
+            "low": (width,),
+            "high": (width,),
+            "centre": (width,),
+            "quantiles": (8, width),
+            "rows_per_day": (),
+        }
+        for name, shape in shapes.items():
+            if name not in arrays or np.shape(arrays[name]) != shape:
+                message = f"a saved normal must hold {name!r} of shape {shape}; learn it again"
+                raise ModelError(message)
+        return cls(
+            *(np.asarray(arrays[k], np.float64) for k in ("low", "high", "centre", "quantiles")),
+            profile,
+            float(arrays["rows_per_day"]),
+        )
+
+
+def profile_arrays(profile: Profile) -> dict[str, NDArray[Any]]:
+    """Give a profile as arrays of numbers and text.
+
+    Parameters
+    ----------
+    profile
+        The pasts to save.
+    """
+    return {
+        "entities": profile.entities,
+        "low": profile.low,
+        "high": profile.high,
+        "network_high": profile.network_high,
+    }
+
+
+def profile_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
+    """Build a profile from what ``profile_arrays`` gave.
+
+    Parameters
+    ----------
+    arrays
+        The state; checked before use.
+
+    Raises
+    ------
+    ModelError
+        When a part is missing or shapes disagree.
+    """
+    try:
+        entities = np.asarray(arrays["entities"]).astype(np.str_)
+        low, high, network = (
+            np.asarray(arrays[k], np.float64) for k in ("low", "high", "network_high")
+        )
+    except (KeyError, ValueError) as error:
+        message = f"a saved profile must hold entities, low, high and network_high, got {error}"
+        raise ModelError(message) from error
+    if low.shape != high.shape or low.shape != (len(entities), len(network)):
+        message = (
+            f"a saved profile's ranges must fit its entities, got {low.shape}; learn it again"
+        )
+        raise ModelError(message)
+    return Profile(entities, low, high, network)
