@@ -1,0 +1,155 @@
+"""What one packet changes in its flow: the record's own counters.
+
+What belongs here: keys, direction, fragments' ports, the core columns. What does not: NFStream's columns
+(``statistics.py``) and parsing (``headers.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from numpy import int64
+
+from eddyline.flows.meter.headers import TCP
+from eddyline.flows.meter.jit import inline
+from eddyline.flows.meter.layout import (
+    F_BYTES_IN,
+    F_BYTES_OUT,
+    F_FIRST_MS,
+    F_FIRST_US,
+    F_FLAGS_IN,
+    F_FLAGS_OUT,
+    F_HASH,
+    F_ICMP,
+    F_LAST_MS,
+    F_LAST_US,
+    F_PACKETS_IN,
+    F_PACKETS_OUT,
+    F_PAYLOAD_IN,
+    F_PAYLOAD_OUT,
+    F_QUALITY,
+    F_SWAPPED,
+    F_UID,
+    FRAGMENT_MS,
+    K_HIGH_A,
+    K_HIGH_B,
+    K_KIND,
+    K_LOW_A,
+    K_LOW_B,
+    K_PORTS,
+    R_DST_HIGH,
+    R_DST_LOW,
+    R_DST_PORT,
+    R_FLAGS,
+    R_FRAGMENT,
+    R_FRAGMENT_ID,
+    R_ICMP,
+    R_IP_BYTES,
+    R_OUTER,
+    R_PAYLOAD,
+    R_PROTO,
+    R_QUALITY,
+    R_SRC_HIGH,
+    R_SRC_LOW,
+    R_SRC_PORT,
+    R_TUNNEL,
+    R_VERSION,
+    R_VLAN,
+    R_VLANS,
+    Integers,
+    Table,
+    Word,
+)
+from eddyline.flows.meter.states import ACK, DATA_LETTER, SYN, move, note, note_flags
+from eddyline.flows.meter.table import hash_key, mix
+
+MIDSTREAM: Final = 2
+UID_SEED: Final = 0x0EDD71
+"""Fixed: a flow's identifier is the same in every run."""
+
+
+@inline
+def recall_ports(t: Table, now_ms: int) -> None:
+    """Remember the ports of a first fragment, or give them to a later one."""
+    r = t.registers
+    hashed = int64(0)
+    for column in (R_SRC_HIGH, R_SRC_LOW, R_DST_HIGH, R_DST_LOW):
+        hashed = mix(hashed, r[column])
+    hashed = mix(hashed, (r[R_FRAGMENT_ID] << 8) | r[R_PROTO])
+    slot = hashed & (t.fragments.shape[0] - 1)
+    if r[R_FRAGMENT] == 1:
+        t.fragments[slot, 0] = hashed
+        t.fragments[slot, 1] = (r[R_SRC_PORT] << 16) | r[R_DST_PORT]
+        t.fragments[slot, 2] = now_ms
+    elif t.fragments[slot, 0] == hashed and now_ms - t.fragments[slot, 2] < FRAGMENT_MS:
+        r[R_SRC_PORT] = t.fragments[slot, 1] >> 16
+        r[R_DST_PORT] = t.fragments[slot, 1] & 0xFFFF
+
+
+@inline
+def make_key(r: Integers, key: Integers) -> Word:
+    """Write the six words of the key, the same for both ways; gives 1 when the sender is endpoint B."""
+    swapped = int64(0)
+    if r[R_SRC_HIGH] != r[R_DST_HIGH]:
+        swapped = int64(r[R_SRC_HIGH] > r[R_DST_HIGH])
+    elif r[R_SRC_LOW] != r[R_DST_LOW]:
+        swapped = int64(r[R_SRC_LOW] > r[R_DST_LOW])
+    else:
+        swapped = int64(r[R_SRC_PORT] > r[R_DST_PORT])
+    ports = (r[R_SRC_PORT] << 48) | (r[R_DST_PORT] << 32)
+    key[K_HIGH_A], key[K_LOW_A] = r[R_SRC_HIGH], r[R_SRC_LOW]
+    key[K_HIGH_B], key[K_LOW_B] = r[R_DST_HIGH], r[R_DST_LOW]
+    if swapped:
+        ports = (r[R_DST_PORT] << 48) | (r[R_SRC_PORT] << 32)
+        key[K_HIGH_A], key[K_LOW_A] = r[R_DST_HIGH], r[R_DST_LOW]
+        key[K_HIGH_B], key[K_LOW_B] = r[R_SRC_HIGH], r[R_SRC_LOW]
+    outer = r[R_OUTER] if r[R_VLANS] > 1 else int64(0)
+    key[K_PORTS] = ports | (r[R_PROTO] << 24) | (outer << 12) | r[R_VLAN]
+    key[K_KIND] = (r[R_VERSION] << 8) | (r[R_TUNNEL] << 4)
+    return swapped
+
+
+@inline
+def begin(t: Table, row: int, key: Integers, hashed: int, swapped: int, now_us: int) -> None:
+    """Fill a fresh row with its first packet's facts; the counters come with ``count``."""
+    n, r = t.ints, t.registers
+    for column in range(n.shape[1]):
+        n[row, column] = 0
+    for column in range(6):
+        n[row, column] = key[column]
+    if t.floats.shape[0] > row:
+        for column in range(t.floats.shape[1]):
+            t.floats[row, column] = 0.0
+    n[row, F_HASH] = hashed
+    n[row, F_SWAPPED] = swapped
+    n[row, F_FIRST_US] = now_us
+    n[row, F_FIRST_MS] = now_us // 1000
+    n[row, F_ICMP] = r[R_ICMP]
+    # VLAN tags are told as the first packet had them; how many there were is not part of the key.
+    n[row, F_UID] = mix(mix(hash_key(key, UID_SEED), now_us), swapped)
+    if r[R_PROTO] == TCP and (r[R_FRAGMENT] == 2 or r[R_FLAGS] & (SYN | ACK) != SYN):
+        n[row, F_QUALITY] = MIDSTREAM
+
+
+@inline
+def count(t: Table, row: int, incoming: int, now_us: int) -> None:
+    """Count one packet in the record's columns."""
+    n, r = t.ints, t.registers
+    n[row, F_LAST_US] = now_us
+    n[row, F_LAST_MS] = now_us // 1000
+    n[row, F_QUALITY] |= r[R_QUALITY]
+    if incoming:
+        n[row, F_PACKETS_IN] += 1
+        n[row, F_BYTES_IN] += r[R_IP_BYTES]
+        n[row, F_PAYLOAD_IN] += r[R_PAYLOAD]
+        n[row, F_FLAGS_IN] |= r[R_FLAGS]
+    else:
+        n[row, F_PACKETS_OUT] += 1
+        n[row, F_BYTES_OUT] += r[R_IP_BYTES]
+        n[row, F_PAYLOAD_OUT] += r[R_PAYLOAD]
+        n[row, F_FLAGS_OUT] |= r[R_FLAGS]
+    if r[R_PROTO] == TCP and r[R_FRAGMENT] != 2:
+        move(n, row, r[R_FLAGS], incoming)
+        note_flags(n, row, r[R_FLAGS], r[R_PAYLOAD], incoming)
+    elif r[R_PAYLOAD] > 0:
+        note(n, row, DATA_LETTER, incoming)

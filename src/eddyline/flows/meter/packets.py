@@ -1,0 +1,169 @@
+"""The kernel: packets in, flows in the table, ended flows on the pile.
+
+What belongs here: what is done with each packet, in which order. What does not: how a step works.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from numpy import int64
+
+from eddyline.flows.meter.count import begin, count, make_key, recall_ports
+from eddyline.flows.meter.headers import read_packet
+from eddyline.flows.meter.jit import inline, kernel, source_digest
+from eddyline.flows.meter.layout import (
+    ACTIVE_MS,
+    BAD_TIME,
+    F_FIRST_MS,
+    F_LAST_MS,
+    F_SWAPPED,
+    IDLE_MS,
+    LATEST_US,
+    M_FREE,
+    M_PEER_TICK_MS,
+    M_SEED,
+    M_STATISTICS,
+    M_TICK_US,
+    NOTE_BACKWARDS,
+    NOTE_CUT,
+    NOTE_FRAGMENTS,
+    NOTE_TUNNELS,
+    OK,
+    OUT_OF_FILE,
+    P_CAPTURED,
+    P_LENGTH,
+    P_LINK,
+    P_OFFSET,
+    P_TIME,
+    R_BEGIN,
+    R_END,
+    R_FLAGS,
+    R_FRAGMENT,
+    R_LINK_PEER,
+    R_OUTER,
+    R_PEER,
+    R_QUALITY,
+    R_TUNNEL,
+    R_VLAN,
+    R_VLANS,
+    R_WIRE,
+    SUSPECT_US,
+    Bytes,
+    Integers,
+    Table,
+    Word,
+)
+from eddyline.flows.meter.link import find_network
+from eddyline.flows.meter.statistics import count_for_peer
+from eddyline.flows.meter.table import end, end_idle, find, hash_key, take_row, touch
+
+CLOCK_SUSPECT: Final = 8
+"""Bit of ``quality``; the record's own."""
+
+
+@inline
+def read_frame(data: Bytes, packet: Integers, t: Table) -> Word:
+    """Fill the registers from one frame; gives an outcome."""
+    r = t.registers
+    at, captured = packet[P_OFFSET], packet[P_CAPTURED]
+    if at < 0 or captured < 0 or captured > data.size - at:
+        return OUT_OF_FILE
+    if packet[P_TIME] < 0 or packet[P_TIME] >= LATEST_US:
+        return BAD_TIME
+    r[R_BEGIN] = at
+    r[R_END] = at + captured
+    r[R_WIRE] = at + max(packet[P_LENGTH], captured)
+    r[R_VLANS] = 0
+    r[R_OUTER] = 0
+    r[R_VLAN] = 0
+    r[R_LINK_PEER] = 1
+    outcome = find_network(data, at, packet[P_LINK], r)
+    return read_packet(data, r, t.saved) if outcome == OK else outcome
+
+
+@inline
+def tell_time(t: Table, time_us: int) -> Word:
+    """Give the packet's event time: its own, or the latest seen when its clock ran back."""
+    now_us = t.meta[M_TICK_US]
+    if time_us >= now_us:
+        t.meta[M_TICK_US] = time_us
+        return time_us
+    t.notes[NOTE_BACKWARDS] += 1
+    if now_us - time_us > SUSPECT_US:
+        t.registers[R_QUALITY] |= CLOCK_SUSPECT
+    return now_us
+
+
+@inline
+def find_flow(t: Table, key: Integers, swapped: int, now_us: int) -> Word:
+    """Give the row of the packet's flow, a fresh one where there is none or it has ended."""
+    now_ms = now_us // 1000
+    hashed = hash_key(key, t.meta[M_SEED])
+    row = find(t, key, hashed)
+    if row >= 0:
+        if (
+            now_ms - t.ints[row, F_LAST_MS] < IDLE_MS
+            and now_ms - t.ints[row, F_FIRST_MS] < ACTIVE_MS
+        ):
+            touch(t, row)
+            return row
+        end(t, row)
+    row = take_row(t, hashed)
+    begin(t, row, key, hashed, swapped, now_us)
+    return row
+
+
+@inline
+def count_packet(t: Table, key: Integers, time_us: int, length: int) -> None:
+    """Count the packet in the registers."""
+    r = t.registers
+    now_us = tell_time(t, time_us)
+    end_idle(t, now_us // 1000)
+    if r[R_FRAGMENT]:
+        recall_ports(t, now_us // 1000)
+        t.notes[NOTE_FRAGMENTS] += r[R_FRAGMENT] == 2
+    t.notes[NOTE_TUNNELS] += r[R_TUNNEL] > 0
+    t.notes[NOTE_CUT] += r[R_WIRE] > r[R_END]
+    swapped = make_key(r, key)
+    row = find_flow(t, key, swapped, now_us)
+    incoming = t.ints[row, F_SWAPPED] ^ swapped
+    count(t, row, incoming, now_us)
+    if t.meta[M_STATISTICS] and r[R_PEER]:
+        now_ms = max(time_us // 1000, t.meta[M_PEER_TICK_MS])
+        t.meta[M_PEER_TICK_MS] = now_ms
+        count_for_peer(t.ints[row], t.floats[row], incoming, length, r[R_FLAGS], now_ms)
+
+
+def build(digest: int) -> Any:
+    """Compile the kernel; ``digest`` of its parts keys the copy on disk.
+
+    Parameters
+    ----------
+    digest
+        See ``jit.source_digest``.
+    """
+
+    def feed(
+        data: Bytes, packets: Integers, start: int, stop: int, key: Integers, t: Table
+    ) -> Word:
+        """Take packets ``start`` to ``stop`` in; gives where it stopped for want of a free row."""
+        t.counts[OK] += digest - digest
+        for i in range(start, stop):
+            if t.meta[M_FREE] == 0:
+                return i
+            outcome = read_frame(data, packets[i], t)
+            t.counts[outcome] += 1
+            if outcome == OK:
+                count_packet(t, key, packets[i, P_TIME], packets[i, P_LENGTH])
+        return int64(stop)
+
+    return kernel(feed)
+
+
+feed: Final = build(source_digest(Path(__file__).parent))
+"""``feed(data, packets, start, stop, key, table) -> int``: take packets in until a row is missing.
+
+``packets`` holds one row a packet (the ``P_`` columns), ``key`` is six words of scratch.
+"""

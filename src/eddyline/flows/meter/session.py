@@ -1,0 +1,188 @@
+"""The meter: takes packets in, gives flows out in event-time order, in any number of steps.
+
+What belongs here: growth, the order of the rows, the account. What does not: kernels and file formats.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Final, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eddyline.flows.batch import FlowBatch
+from eddyline.flows.meter.jit import patience
+from eddyline.flows.meter.layout import (
+    CAUSES,
+    F_FIRST_US,
+    F_LAST_US,
+    F_UID,
+    M_DONE,
+    M_FREE,
+    M_HEAD,
+    NOTE_WORDS,
+    OK,
+    P_COLUMNS,
+    Bytes,
+    Integers,
+    Table,
+    make_table,
+)
+from eddyline.flows.meter.packets import feed
+from eddyline.flows.meter.rows import core_columns, statistics_columns
+from eddyline.flows.meter.table import end_all, rehash
+
+Number = TypeVar("Number", np.int64, np.int32, np.float64)
+
+FIRST_ROWS: Final = 4_096
+"""Flows that fit before the table grows."""
+
+
+class Meter:
+    """Make bidirectional flows from packets.
+
+    A flow is the packets of one 5-tuple and VLAN, both ways, whose originator sent the first; it ends after
+    120 s of silence or is cut after 1,800 s, in event time. Cutting the packets into other steps changes no
+    flow. Memory grows with the flows that are alive, not with the packets.
+
+    Parameters
+    ----------
+    sensor
+        Name of the file or device that saw the packets.
+    statistics
+        Whether NFStream's columns are kept too.
+    batch_rows
+        Rows of a batch, ``>= 1``; the last one may be shorter.
+    """
+
+    def __init__(
+        self, sensor: str, *, statistics: bool = False, batch_rows: int = 100_000
+    ) -> None:
+        self._sensor = sensor
+        self._statistics = statistics
+        self._batch_rows = batch_rows
+        self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
+        self._key = np.zeros(6, dtype=np.int64)
+
+    @property
+    def packets(self) -> int:
+        """Packets that became part of a flow so far."""
+        return int(self._table.counts[OK])
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Packets that did not, by cause."""
+        counts = self._table.counts
+        return {words: int(counts[code]) for code, words in CAUSES.items() if counts[code]}
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """Facts that are not losses, with their counts."""
+        notes = self._table.notes
+        return {words: int(notes[code]) for code, words in NOTE_WORDS.items() if notes[code]}
+
+    def update(self, data: Bytes, packets: Integers) -> Iterator[FlowBatch]:
+        """Take packets in; gives the batches that are complete by them.
+
+        Parameters
+        ----------
+        data
+            Bytes that the packets stand in.
+        packets
+            One row a packet: offset, captured bytes, bytes on the wire, time in µs, link type; shape
+            ``(n, 5)``. Offsets that lead outside ``data`` are counted, not followed.
+        """
+        data = _read_only(data)
+        packets = np.ascontiguousarray(packets, dtype=np.int64).reshape(-1, P_COLUMNS)
+        start = 0
+        while True:
+            with np.errstate(over="ignore"), patience():
+                start = feed(data, packets, start, len(packets), self._key, self._table)
+            if self._table.meta[M_DONE] >= self._batch_rows:
+                yield from self._give(self._watermark())
+            if start == len(packets):
+                return
+            if self._table.meta[M_FREE] == 0:
+                self._grow()
+
+    def finish(self) -> Iterator[FlowBatch]:
+        """End every flow and give the rest of the batches; the meter can be used again."""
+        with np.errstate(over="ignore"), patience():
+            end_all(self._table)
+        yield from self._give(None)
+
+    def _watermark(self) -> int:
+        """Give the time before which no flow can end any more: the least recent last sight."""
+        head = self._table.meta[M_HEAD]
+        return int(self._table.ints[head, F_LAST_US]) if head >= 0 else 0
+
+    def _give(self, before_us: int | None) -> Iterator[FlowBatch]:
+        """Give the ended flows whose order is settled, whole batches unless it is the end."""
+        table = self._table
+        done = table.done[: table.meta[M_DONE]]
+        ends = table.ints[done, F_LAST_US]
+        order = np.lexsort(
+            (table.ints[done, F_UID].view(np.uint64), table.ints[done, F_FIRST_US], ends)
+        )
+        settled = len(done) if before_us is None else int((ends < before_us).sum())
+        if before_us is not None:
+            settled -= settled % self._batch_rows
+        chosen = done[order[:settled]]
+        for start in range(0, settled, self._batch_rows):
+            yield self._batch(chosen[start : start + self._batch_rows])
+        rest = done[order[settled:]]
+        free = int(table.meta[M_FREE])
+        table.free[free : free + settled] = chosen
+        table.meta[M_FREE] += settled
+        table.done[: len(rest)] = rest
+        table.meta[M_DONE] = len(rest)
+
+    def _batch(self, rows: Integers) -> FlowBatch:
+        """Turn rows of the table into a batch."""
+        n = self._table.ints[rows]
+        columns = core_columns(n, self._sensor)
+        if self._statistics:
+            columns.update(statistics_columns(n, self._table.floats[rows]))
+        with np.errstate(over="ignore"):
+            return FlowBatch.of(pl.DataFrame(columns))
+
+    def _grow(self) -> None:
+        """Make room for twice as many flows."""
+        old = self._table
+        rows = len(old.ints)
+        slots = np.zeros(4 * rows, dtype=np.int64)
+        table = Table(
+            ints=_longer(old.ints, 2 * rows),
+            floats=_longer(old.floats, 2 * rows) if self._statistics else old.floats,
+            slots=slots,
+            links=_longer(old.links, 2 * rows),
+            free=_longer(old.free, 2 * rows),
+            done=_longer(old.done, 2 * rows),
+            meta=old.meta,
+            counts=old.counts,
+            notes=old.notes,
+            fragments=old.fragments,
+            registers=old.registers,
+            saved=old.saved,
+        )
+        table.free[:rows] = np.arange(2 * rows - 1, rows - 1, -1)
+        table.meta[M_FREE] = rows
+        rehash(table.ints, slots, table.links, int(table.meta[M_HEAD]))
+        self._table = table
+
+
+def _longer(array: NDArray[Number], rows: int) -> NDArray[Number]:
+    """Copy an array into a longer one; the new rows cost no memory before they are used."""
+    longer = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+def _read_only(data: Bytes) -> Bytes:
+    """Give a view that cannot be written: the kernel is compiled for one kind of array only."""
+    view = data.view()
+    view.flags.writeable = False
+    return view
