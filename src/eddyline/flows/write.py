@@ -1,4 +1,4 @@
-"""Flows become a file: Parquet, CSV or JSON lines, batch by batch.
+r"""Flows become a file: Parquet, CSV or JSON lines, batch by batch.
 
 What belongs here: how the record is laid out in a file, so that ``read/eddyline.py`` gives it back value
 for value. What does not: reports and alerts.
@@ -181,13 +181,13 @@ def _versioned(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(version, pl.all())
 
 
-def _jsonl(frame: pl.DataFrame, file: IO[bytes], _first: bool) -> None:  # noqa: FBT001
+def _jsonl(frame: pl.DataFrame, file: IO[bytes], _first: bool) -> None:
     """Write one object a line."""
     if frame.height:
         _versioned(frame).write_ndjson(file)
 
 
-def _csv(frame: pl.DataFrame, file: IO[bytes], first: bool) -> None:  # noqa: FBT001
+def _csv(frame: pl.DataFrame, file: IO[bytes], first: bool) -> None:
     """Write one line a flow, under a header."""
     texts = [
         name

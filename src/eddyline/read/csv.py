@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from eddyline.errors import InputError, UsageError
@@ -21,7 +20,7 @@ from eddyline.flows.text import neutral_text
 from eddyline.read import fields
 from eddyline.read.fields import Place, Rule
 from eddyline.read.ingest import IngestReport
-from eddyline.read.lines import Data, chunks
+from eddyline.read.lines import Data, chunks, origin
 from eddyline.read.synonyms import NEEDED, TOTALS, guess
 from eddyline.read.table import Table, header_of
 
@@ -72,7 +71,7 @@ def sniff(head: bytes) -> bool:
         Its first bytes.
     """
     _, names = header_of(head)
-    return len(names) >= len(NEEDED) and NEEDED <= set(guess(names))
+    return len(names) >= len(NEEDED) and set(guess(names)) >= NEEDED
 
 
 def missing(head: bytes) -> list[str]:
@@ -94,7 +93,7 @@ def read(
     report: IngestReport,
     statistics: bool = False,
     batch_rows: int = 100_000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
     column_map: Mapping[str, str] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read a table of flows.
@@ -112,7 +111,7 @@ def read(
     batch_rows
         Rows of a batch at the most, ``>= 1``.
     progress
-        Called with the bytes read so far and all bytes.
+        Called with the bytes read so far.
     column_map
         Our names to columns, with ``time_unit``, ``time_format``, ``duration_unit`` beside them; what it
         leaves out is guessed.
@@ -127,14 +126,15 @@ def read(
     separator, _ = header_of(bytes(data[:65_536]))
     table = Table.of(data, name, separator=separator)
     layout = _layout(table, name, column_map or {}, report)
+    made = origin(name, data)
     for chunk in chunks(data):
         raw, place = table.rows(chunk, name, report)
         if raw.height:
-            batch = _batch(raw, layout, place, report, statistics=statistics)
+            batch = _batch(raw, layout, place, report, origin=made, statistics=statistics)
             for offset in range(0, len(batch), batch_rows):
                 yield batch.slice(offset, batch_rows)
         if progress is not None:
-            progress(chunk.end, len(data))
+            progress(chunk.end)
 
 
 def _layout(
@@ -180,9 +180,13 @@ def _layout(
             f"pass a column map such as {absent[0]}=NAME"
         )
         raise InputError(message)
-    for ours, theirs in sorted(guessed.items()):
-        if ours not in STATISTICS_SCHEMA:
-            report.note(f"{name}: column {neutral_text(theirs, longest=30)!r} taken as {ours}")
+    taken_as = ", ".join(
+        f"{neutral_text(theirs, longest=30)} as {ours}"
+        for ours, theirs in guessed.items()
+        if ours not in STATISTICS_SCHEMA
+    )
+    if taken_as:
+        report.note(f"{name}: columns taken by their names: {taken_as}")
     duration = column_map.get("duration_unit") or _unit_of(columns.get("duration_s", ""), "s")
     unit = column_map.get("time_unit") or _unit_of(columns["ts"], None)
     return Layout(columns, unit, column_map.get("time_format"), duration or "s")
@@ -206,6 +210,7 @@ def _batch(
     place: Place,
     report: IngestReport,
     *,
+    origin: str,
     statistics: bool,
 ) -> FlowBatch:
     """Turn text columns into flows."""
@@ -219,7 +224,7 @@ def _batch(
     text = text.with_columns(fields.proto_name(source).alias("proto"))
     typed, good = fields.check(text, _rules(text, layout), place, report)
     kept = text.filter(pl.Series(good))
-    frame = _record(typed, kept, place.lines[good], place.name)
+    frame = _record(typed, kept, fields.made_uid(origin, place.lines[good]))
     given = [column for column in LABEL_SCHEMA if column in kept.columns]
     labels = None
     if "label" in given:
@@ -329,12 +334,7 @@ def _unit_by_size(column: pl.Series) -> str:
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
 
 
-def _record(
-    typed: pl.DataFrame,
-    kept: pl.DataFrame,
-    lines: np.ndarray,
-    name: str,  # type: ignore[type-arg]
-) -> pl.DataFrame:
+def _record(typed: pl.DataFrame, kept: pl.DataFrame, uid: pl.Expr) -> pl.DataFrame:
     """Give the columns of the record."""
     have = set(typed.columns)
     end = pl.col("ts_end") if "ts_end" in have else pl.lit(None, dtype=pl.Int64)
@@ -344,17 +344,13 @@ def _record(
         pl.max_horizontal(end, pl.col("ts")).clip(upper_bound=fields.LATEST_US).alias("ts_end"),
         fields.proto_number("proto").alias("ip_proto"),
         fields.ip_version("src_ip").alias("ip_version"),
-        pl.Series("_line", lines),
     )
     known = "ts_end" in have or "_duration" in have
     if known:
         took = (frame["ts_end"] - frame["ts"]).to_numpy() / 1e6
         frame = frame.with_columns(pl.Series("duration_s", took))
-    if "uid" not in have:
-        frame = frame.with_columns(uid=pl.format("{}:{}", pl.lit(name), "_line"))
-    frame = frame.with_columns(
-        pl.coalesce("uid", pl.format("{}:{}", pl.lit(name), "_line")).alias("uid")
-    )
+    uid = pl.coalesce("uid", uid) if "uid" in have else uid
+    frame = frame.with_columns(uid.alias("uid"))
     ported = pl.col("proto").is_in(list(HAS_PORTS))
     frame = frame.with_columns(
         pl.when(ported).then(pl.col(column)).alias(column)
@@ -365,7 +361,7 @@ def _record(
         if {total, out} <= have and back not in have:
             rest = pl.when(pl.col(total) >= pl.col(out)).then(pl.col(total) - pl.col(out))
             frame = frame.with_columns(rest.alias(back))
-    extra = [c for c in ("_line", "_duration", *TOTALS) if c in frame.columns]
+    extra = [c for c in ("_duration", *TOTALS) if c in frame.columns]
     return frame.drop(extra).with_columns(_states(kept))
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from eddyline.flows.addresses import (
     AddressFacts,
-    is_directed_broadcast,
-    pack_all,
-    networks,
     in_networks,
+    is_directed_broadcast,
+    networks,
+    pack_all,
 )
 from eddyline.flows.batch import FlowBatch
 from eddyline.flows.record import ADDRESS

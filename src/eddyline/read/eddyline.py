@@ -7,12 +7,11 @@ not: tables of other tools (``csv.py``).
 from __future__ import annotations
 
 import io
-import json
-import mmap
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import IO, Final
 
+import numpy as np
 import polars as pl
 
 from eddyline.errors import InputError
@@ -22,8 +21,8 @@ from eddyline.flows.text import neutral_text
 from eddyline.read import fields
 from eddyline.read.fields import Place, Rule
 from eddyline.read.ingest import IngestReport
-from eddyline.read.jsonl import json_frame
-from eddyline.read.lines import Data, chunks
+from eddyline.read.jsonl import json_frame, text_list
+from eddyline.read.lines import Data, chunks, origin
 from eddyline.read.order import is_ordered
 from eddyline.read.table import Table
 
@@ -61,7 +60,7 @@ def read(
     report: IngestReport,
     statistics: bool = False,
     batch_rows: int = 100_000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read a flow table.
 
@@ -78,7 +77,7 @@ def read(
     batch_rows
         Rows of a batch at the most, ``>= 1``.
     progress
-        Called with the bytes read so far and all bytes.
+        Called with the bytes read so far.
 
     Raises
     ------
@@ -95,7 +94,7 @@ def read(
         for offset in range(0, len(batch), batch_rows):
             yield batch.slice(offset, batch_rows)
         if progress is not None:
-            progress(end, len(data))
+            progress(end)
 
 
 # ------------------------------------------------------------------ Parquet
@@ -104,10 +103,8 @@ def read(
 def _open(data: Data, name: str) -> tuple[pl.LazyFrame, pl.Schema]:
     """Open a Parquet table and check its version and columns."""
     try:
-        meta = pl.read_parquet_metadata(
-            io.BytesIO(data) if isinstance(data, bytes) else _rewound(data)
-        )
-        frame = pl.scan_parquet(data if isinstance(data, bytes) else _rewound(data))
+        meta = pl.read_parquet_metadata(_file(data))
+        frame = pl.scan_parquet(_file(data))
         schema = frame.collect_schema()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(name, error) from error
@@ -122,10 +119,12 @@ def _open(data: Data, name: str) -> tuple[pl.LazyFrame, pl.Schema]:
     return frame, schema
 
 
-def _rewound(data: mmap.mmap) -> mmap.mmap:
-    """Set a mapped file back to its start, where readers of files begin."""
+def _file(data: Data) -> IO[bytes]:
+    """Give content as a file that stands at its start; a mapped one is not copied."""
+    if isinstance(data, bytes):
+        return io.BytesIO(data)
     data.seek(0)
-    return data
+    return data  # type: ignore[return-value] # a mapped file reads, seeks and tells like a file
 
 
 def _damaged(name: str, error: BaseException) -> InputError:
@@ -182,9 +181,9 @@ def _parquet(
     data: Data,
     name: str,
     report: IngestReport,
-    statistics: bool,  # noqa: FBT001 - handed on from read
+    statistics: bool,
     batch_rows: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int], None] | None,
 ) -> Iterator[FlowBatch]:
     """Give the batches of a Parquet table."""
     frame, schema = _open(data, name)
@@ -193,25 +192,28 @@ def _parquet(
     foreign = [column for column in schema.names() if column not in _ALL]
     report.note(f"{name}: columns that are not of the record, left out", len(foreign))
     done = 0
+    made = origin(name, data)
     try:
         total = int(frame.select(pl.len()).collect().item())
         for part in frame.select(columns).collect_batches(
             chunk_size=batch_rows, maintain_order=True
         ):
             for offset in range(0, part.height, batch_rows):
-                yield _whole(part.slice(offset, batch_rows), name, done + offset, report)
+                yield _whole(part.slice(offset, batch_rows), name, done + offset, report, made)
             done += part.height
             if progress is not None:
-                progress(len(data) * done // max(total, 1), len(data))
+                progress(len(data) * done // max(total, 1))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _damaged(name, error) from error
 
 
-def _whole(part: pl.DataFrame, name: str, before: int, report: IngestReport) -> FlowBatch:
+def _whole(
+    part: pl.DataFrame, name: str, before: int, report: IngestReport, made: str
+) -> FlowBatch:
     """Make a batch of rows that have what a flow cannot be without."""
     if "uid" not in part.columns:
-        part = part.with_row_index("_row", offset=before)
-        part = part.with_columns(uid=pl.format("{}:{}", pl.lit(name), "_row")).drop("_row")
+        rows = np.arange(before, before + part.height)
+        part = part.with_columns(fields.made_uid(made, rows).alias("uid"))
     good = pl.all_horizontal(pl.col(column).is_not_null() for column in (*_NEEDED, "uid"))
     times = pl.all_horizontal(
         pl.col(column).cast(pl.Int64).is_between(0, fields.LATEST_US)
@@ -276,15 +278,16 @@ def _typed(
     raw: pl.DataFrame,
     place: Place,
     report: IngestReport,
-    statistics: bool,  # noqa: FBT001 - handed on from read
+    statistics: bool,
 ) -> FlowBatch:
     """Turn text columns into flows."""
     if VERSION_COLUMN in raw.columns:
-        _check_version(raw[VERSION_COLUMN].drop_nulls().first(), place.name)
+        for version in raw[VERSION_COLUMN].drop_nulls().unique().head(3).to_list():
+            _check_version(version, place.name)
     needed = [column for column in (*_NEEDED, "uid") if column not in raw.columns]
     raw = raw.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in needed)
     raw = raw.with_columns(
-        _list_column(raw[column], kind)
+        text_list(raw[column]).cast(kind, strict=False)
         for column, kind in CORE_SCHEMA.items()
         if column in raw.columns and isinstance(kind, pl.List)
     )
@@ -313,21 +316,3 @@ def _rule(column: str, kind: pl.DataType) -> Rule:
         finite = pl.when(number.is_finite()).then(number)
         return Rule(column, column, finite, "must be a finite number")
     return Rule(column, column, pl.col(column), "must not be missing", required=required)
-
-
-def _list_column(column: pl.Series, kind: pl.List) -> pl.Series:
-    """Read lists that are written as JSON; what is no such list becomes null."""
-    distinct = column.unique().drop_nulls()
-    found: dict[str, list[str]] = {}
-    for text in distinct.to_list():
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
-            found[text] = [str(one) for one in value]
-    old = pl.Series(list(found), dtype=pl.String)
-    new = pl.Series(list(found.values()), dtype=pl.List(pl.String))
-    index = column.replace_strict(old, pl.arange(0, len(old), eager=True), default=None)
-    lists = new.gather(index) if len(new) else pl.Series([None] * len(column), dtype=new.dtype)
-    return lists.cast(kind, strict=False).alias(column.name)

@@ -118,7 +118,8 @@ def time_text(source: str) -> pl.Expr:
     source
         Name of the text column.
     """
-    text = pl.col(source).str.replace(" ", "T", literal=True)
+    text = pl.col(source).str.replace(r"^(\d{4})/(\d\d)/(\d\d)", "$1-$2-$3")
+    text = text.str.replace(" ", "T", literal=True)
     text = text.str.replace(r"Z$", "+00:00").str.replace(r"([+-]\d\d)(\d\d)$", "$1:$2")
     zoned = text.str.contains(r"T.*[+-]\d\d:\d\d$")
     text = pl.when(zoned).then(text).otherwise(text + "+00:00")
@@ -136,6 +137,19 @@ def sane_counts(names: Sequence[str]) -> pl.Expr:
         Typed counter columns.
     """
     return pl.all_horizontal(pl.col(name).fill_null(0) < 2**63 for name in names)
+
+
+def made_uid(origin: str, lines: NDArray[np.int64]) -> pl.Expr:
+    """Make identifiers for rows whose source gives none: the source and the line.
+
+    Parameters
+    ----------
+    origin
+        See ``lines.origin``.
+    lines
+        Line number of each row.
+    """
+    return pl.format("{}:{}", pl.lit(origin), pl.lit(pl.Series(lines)))
 
 
 def check(
@@ -229,8 +243,9 @@ def ip_version(source: str) -> pl.Expr:
         Text column of addresses.
     """
     text = pl.col(source)
+    six = r"::|^([0-9A-Fa-f]*:){6,7}[0-9A-Fa-f.]*(%.*)?$"  # a MAC address has five colons
     return (
-        pl.when(text.str.contains(":", literal=True))
+        pl.when(text.str.contains(six))
         .then(pl.lit(6, pl.UInt8))
         .when(text.str.contains(r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"))
         .then(pl.lit(4, pl.UInt8))

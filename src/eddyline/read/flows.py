@@ -6,42 +6,32 @@ What belongs here: the order of the steps. What does not: how a format is parsed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 import polars as pl
 
-from eddyline.errors import UnknownFormatError, UsageError
+from eddyline.errors import InputError, UnknownFormatError
 from eddyline.flows.addresses import AddressFacts
 from eddyline.flows.batch import FlowBatch
 from eddyline.read import csv, order, registry
 from eddyline.read.direction import with_direction
-from eddyline.read.ingest import IngestReport
+from eddyline.read.ingest import LEFT_OUT, IngestReport
 from eddyline.read.lines import Data
-from eddyline.read.registry import Progress
+from eddyline.read.rhythm import Arrivals
 from eddyline.read.source import HEAD_BYTES, MOST_BYTES, Source, sources
+from eddyline.read.times import instant
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes read so far and all bytes of all inputs."""
 
 _PARTIAL_LOG: Final = re.compile(r"^conn[-_](long|summary)")
 """Logs of a Zeek folder that repeat flows of conn.log."""
-
-
-@runtime_checkable
-class OrderedReader(Protocol):
-    """A reader that can tell whether an input is already in event-time order."""
-
-    def span_if_ordered(self, data: Data) -> tuple[int, int] | None:
-        """Give the first and the last ``ts_end`` of an ordered input, or None.
-
-        Parameters
-        ----------
-        data
-            Whole content.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +66,26 @@ class Settings:
     fits: int = order.FITS_ROWS
 
 
-@dataclass(slots=True)
-class _Opened:
-    """A source with its reader and content."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A source whose reader is known.
+
+    Parameters
+    ----------
+    source
+        Where it is.
+    reader_name
+        Who reads it.
+    size
+        Bytes as they lie on the disk, for progress.
+    data
+        Content that can be read only once (standard input); None for files.
+    """
 
     source: Source
     reader_name: str
-    data: Data
-    span: tuple[int, int] | None = field(default=None)
+    size: int
+    data: Data | None = None
 
 
 def read_flows(
@@ -96,8 +98,6 @@ def read_flows(
     statistics: bool = False,
     report: IngestReport | None = None,
     progress: Progress | None = None,
-    batch_rows: int = 100_000,
-    most_bytes: int = MOST_BYTES,
 ) -> Iterator[FlowBatch]:
     """Read flows from any inputs, in event-time order.
 
@@ -121,10 +121,50 @@ def read_flows(
         Is filled while batches are drawn, complete when they end.
     progress
         Called with the bytes read so far and all bytes.
-    batch_rows
-        Rows of a batch at the most, ``>= 1``.
-    most_bytes
-        Size that a compressed source may unpack to.
+
+    Raises
+    ------
+    InputError
+        When an input that was named cannot be read.
+    UnknownFormatError
+        When no reader recognises an input that was named.
+    UsageError
+        When an option has no meaning.
+
+    Examples
+    --------
+    >>> batches = read_flows("conn.log")  # doctest: +SKIP
+    >>> sum(len(batch) for batch in batches)  # doctest: +SKIP
+    5663
+    """
+    settings = Settings(
+        internal=None if internal is None else tuple(internal),
+        since_us=instant(since, "since"),
+        until_us=instant(until, "until"),
+        column_map=column_map,
+        statistics=statistics,
+    )
+    return read_with(paths, settings, IngestReport() if report is None else report, progress)
+
+
+def read_with(
+    paths: str | Path | Sequence[str | Path],
+    settings: Settings,
+    report: IngestReport,
+    progress: Progress | None = None,
+) -> Iterator[FlowBatch]:
+    """Read flows as ``read_flows`` does, with every setting in reach.
+
+    Parameters
+    ----------
+    paths
+        See ``read_flows``.
+    settings
+        Also the size of batches and buffers.
+    report
+        Is filled while batches are drawn.
+    progress
+        Called with the bytes read so far and all bytes.
 
     Raises
     ------
@@ -135,18 +175,7 @@ def read_flows(
     UsageError
         When an option has no meaning.
     """
-    settings = Settings(
-        internal=None if internal is None else tuple(internal),
-        since_us=_instant(since, "since"),
-        until_us=_instant(until, "until"),
-        column_map=column_map,
-        statistics=statistics,
-        batch_rows=batch_rows,
-        most_bytes=most_bytes,
-    )
-    facts = AddressFacts(settings.internal)
-    account = IngestReport() if report is None else report
-    return _read(sources(paths), settings, facts, account, progress)
+    return _read(sources(paths), settings, AddressFacts(settings.internal), report, progress)
 
 
 def _read(
@@ -156,13 +185,15 @@ def _read(
     report: IngestReport,
     progress: Progress | None,
 ) -> Iterator[FlowBatch]:
-    """Open, parse, order, filter and tell."""
-    opened = _opened(found, settings, report)
-    streams = _in_time(opened)
-    raw = _batches(streams or opened, settings, report, progress)
+    """Recognise, parse, order, filter and tell."""
+    known = _recognised(found, settings, report)
+    streams = _in_time(known, settings, report)
+    raw = _batches(streams or known, settings, report, progress)
     flows = _bounded(raw, settings)
     if streams is None:
         flows = order.ordered(flows, report, batch_rows=settings.batch_rows, fits=settings.fits)
+    else:
+        flows = order.watched(flows, report)
     for batch in flows:
         placed = with_direction(batch, facts, keep=settings.internal is None)
         report.observe(placed)
@@ -170,114 +201,152 @@ def _read(
     report.finish()
 
 
-def _opened(found: Sequence[Source], settings: Settings, report: IngestReport) -> list[_Opened]:
-    """Recognise and open the sources; leave out what a folder holds beside flows."""
-    opened: list[_Opened] = []
-    for source in found:
-        one = _open(source, settings, report)
-        if one is not None:
-            opened.append(one)
-            report.sources.append(source.name)
-            report.formats.append(one.reader_name)
-    if not opened:
+# ------------------------------------------------------------------ which reader
+
+
+def _recognised(found: Sequence[Source], settings: Settings, report: IngestReport) -> list[_Known]:
+    """Find the reader of each source; leave out what a folder holds beside flows."""
+    known = [one for source in found if (one := _recognise(source, settings, report)) is not None]
+    if not known:
         names = ", ".join(source.name for source in found[:3]) or "the folder"
         message = (
             f"{names} must hold packets or flows, holds none in a known format; "
             "pass captures, Zeek conn logs or flow tables"
         )
         raise UnknownFormatError(message)
-    return opened
+    return known
 
 
-def _open(source: Source, settings: Settings, report: IngestReport) -> _Opened | None:
-    """Recognise and open one source."""
-    data: Data | None = None
+def _recognise(source: Source, settings: Settings, report: IngestReport) -> _Known | None:
+    """Find the reader of one source."""
     if source.path is None:
         data = source.open(report, most_bytes=settings.most_bytes)
-        head = bytes(data[:HEAD_BYTES])
-    else:
-        head = source.head()
+        name = _reader_name(bytes(data[:HEAD_BYTES]), source, settings)
+        return _Known(source, name, len(data), data)
     try:
-        name = _reader_name(head, source, settings)
-    except UnknownFormatError as error:
+        name = _reader_name(source.head(), source, settings)
+    except UnknownFormatError:
         if source.named:
-            absent = csv.missing(head)
-            if len(absent) in (1, 2):
-                message = (
-                    f"{source.name} must have a column for {', '.join(absent)}, its header names none that is known; "
-                    f"pass a column map such as {absent[0]}=NAME"
-                )
-                raise UnknownFormatError(message) from error
             raise
-        report.note(f"no flows in {source.name}")
+        report.note(f"not flows{LEFT_OUT}{source.name}")
         return None
-    if source.path is not None and not source.named and _PARTIAL_LOG.match(source.path.name):
-        report.note(f"repeats conn.log, left out: {source.name}")
+    except InputError:
+        if source.named:
+            raise
+        report.note(f"cannot be read{LEFT_OUT}{source.name}")
         return None
-    if data is None:
-        data = source.open(report, most_bytes=settings.most_bytes)
-    reader = registry.reader(name)
-    span = reader.span_if_ordered(data) if isinstance(reader, OrderedReader) else None
-    return _Opened(source, name, data, span)
+    if not source.named and _PARTIAL_LOG.match(source.path.name):
+        report.note(f"repeats conn.log{LEFT_OUT}{source.name}")
+        return None
+    return _Known(source, name, source.path.stat().st_size)
 
 
 def _reader_name(head: bytes, source: Source, settings: Settings) -> str:
     """Choose the reader; a column map makes any text a table."""
-    if settings.column_map is None:
-        return registry.recognise(head, source.name)
     try:
         return registry.recognise(head, source.name)
-    except UnknownFormatError:
-        if b"\x00" in head or not head.strip():
-            raise
-        return csv.NAME
+    except UnknownFormatError as error:
+        is_text = head.strip() and b"\x00" not in head
+        if settings.column_map is not None and is_text:
+            return csv.NAME
+        absent = csv.missing(head) if is_text else []
+        if len(absent) in (1, 2):
+            message = (
+                f"{source.name} must have a column for {', '.join(absent)}, its header names none that "
+                f"is known; pass a column map such as {absent[0]}=NAME"
+            )
+            raise UnknownFormatError(message) from error
+        raise
 
 
-def _in_time(opened: list[_Opened]) -> list[_Opened] | None:
+def _in_time(
+    known: Sequence[_Known], settings: Settings, report: IngestReport
+) -> list[_Known] | None:
     """Give the sources in order of time when each is ordered and none overlaps another, else None."""
-    if any(one.span is None for one in opened):
-        return None
-    lined = sorted(opened, key=lambda one: one.span or (0, 0))
-    for early, late in zip(lined, lined[1:], strict=False):
-        if early.span is None or late.span is None or early.span[1] >= late.span[0]:
+    if len(known) == 1 and registry.gives_order(known[0].reader_name):
+        return list(known)
+    spans: list[tuple[tuple[int, int], _Known]] = []
+    for one in known:
+        reader = registry.reader(one.reader_name)
+        if not isinstance(reader, registry.OrderedReader):
             return None
-    return lined
+        data = one.data
+        if data is None:
+            data = one.source.open(report, most_bytes=settings.most_bytes)
+        span = reader.span_if_ordered(data)
+        if span is None:
+            return None
+        spans.append((span, one))
+    spans.sort(key=lambda pair: pair[0])
+    if any(early[0][1] >= late[0][0] for early, late in pairwise(spans)):
+        return None
+    return [one for _, one in spans]
+
+
+# ------------------------------------------------------------------ flows
 
 
 def _batches(
-    opened: Sequence[_Opened],
+    known: Sequence[_Known],
     settings: Settings,
     report: IngestReport,
     progress: Progress | None,
 ) -> Iterator[FlowBatch]:
     """Parse the sources one after the other."""
-    total = sum(len(one.data) for one in opened)
+    total = sum(one.size for one in known)
     done = 0
-    for one in opened:
-        module = registry.reader(one.reader_name)
-        read = module.read
-        if one.reader_name == csv.NAME:
-            read = partial(csv.read, column_map=settings.column_map)
-        yield from read(
-            one.data,
-            name=one.source.name,
-            report=report,
-            statistics=settings.statistics,
-            batch_rows=settings.batch_rows,
-            progress=None if progress is None else _shifted(progress, done, total),
-        )
-        done += len(one.data)
+    for one in known:
+        report.sources.append(one.source.name)
+        report.formats.append(one.reader_name)
+        tell = None if progress is None else partial(_tell, progress, done, one.size, total)
+        try:
+            with closing(_of_source(one, settings, report, tell)) as batches:
+                yield from batches
+        except InputError:
+            if one.source.named:
+                raise
+            report.note(f"broke off while it was read: {one.source.name}")
+        done += one.size
         if progress is not None:
             progress(done, total)
 
 
-def _shifted(progress: Progress, before: int, total: int) -> Progress:
-    """Count the bytes of earlier sources too."""
+def _of_source(
+    one: _Known,
+    settings: Settings,
+    report: IngestReport,
+    tell: Callable[[int, int], None] | None,
+) -> Generator[FlowBatch, None, None]:
+    """Parse one source; its reader writes an account of its own, which then joins the whole."""
+    account = IngestReport()
+    data = one.data
+    if data is None:
+        data = one.source.open(account, most_bytes=settings.most_bytes)
+    read = registry.reader(one.reader_name).read
+    if one.reader_name == csv.NAME:
+        read = partial(csv.read, column_map=settings.column_map)
+    arrivals = Arrivals()
+    try:
+        for batch in read(
+            data,
+            name=one.source.name,
+            report=account,
+            statistics=settings.statistics,
+            batch_rows=settings.batch_rows,
+            progress=None if tell is None else partial(tell, len(data)),
+        ):
+            arrivals.observe(batch.frame)
+            yield batch
+    finally:
+        report.join(account)
+        report.note("jumps of the clock back", arrivals.jumps)
 
-    def tell(done: int, _own: int) -> None:
-        progress(before + done, total)
 
-    return tell
+def _tell(
+    progress: Progress, before: int, size: int, total: int, unpacked: int, done: int
+) -> None:
+    """Turn bytes of an unpacked source into bytes of all files."""
+    progress(before + size * min(done, unpacked) // max(unpacked, 1), total)
 
 
 def _bounded(batches: Iterator[FlowBatch], settings: Settings) -> Iterator[FlowBatch]:
@@ -294,26 +363,3 @@ def _bounded(batches: Iterator[FlowBatch], settings: Settings) -> Iterator[FlowB
             kept &= end < settings.until_us
         labels = None if batch.labels is None else batch.labels.filter(kept)
         yield replace(batch, frame=batch.frame.filter(kept), labels=labels)
-
-
-def _instant(value: str | int | None, option: str) -> int | None:
-    """Read a point in time.
-
-    Raises
-    ------
-    UsageError
-        When the text is no time.
-    """
-    if value is None or isinstance(value, int):
-        return value
-    if value.strip().lstrip("-").isdigit() and len(value.strip()) >= 12:
-        return int(value)
-    try:
-        moment = datetime.fromisoformat(value.strip())
-    except ValueError as error:
-        message = f"{option} must be a time, got {value!r}; write it like 2026-03-01T08:00:00Z or as µs since 1970"
-        raise UsageError(message) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

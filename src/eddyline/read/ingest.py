@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eddyline.flows.batch import FlowBatch
-from eddyline.read.rhythm import Rhythm, rfc3339, words_of_span
+from eddyline.read.rhythm import Rhythm
+from eddyline.read.times import rfc3339, words_of_span
 
 MOST_SAMPLES: Final = 40
 """Places of lost rows that are kept in all."""
@@ -21,6 +22,10 @@ SAMPLES_PER_CAUSE: Final = 5
 
 MOST_CAUSES: Final = 200
 """Distinct causes and notes that are kept; hostile names must not fill memory."""
+
+
+LEFT_OUT: Final = ", left out: "
+"""Between the reason and the name of a file that was not read, in a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,23 @@ class IngestReport:
             fact = "other notes"
         self.notes[fact] += count
 
+    def join(self, other: IngestReport) -> None:
+        """Take over what a reader wrote about one source: losses, notes, packets; flows are counted apart.
+
+        Parameters
+        ----------
+        other
+            The reader's account.
+        """
+        self.packets_read += other.packets_read
+        self.truncated = self.truncated or other.truncated
+        for cause, count in other.skipped.items():
+            self.skip(cause, count)
+        for fact, count in other.notes.items():
+            self.note(fact, count)
+        self.samples.extend(other.samples[: MOST_SAMPLES - len(self.samples)])
+        self.blind.extend(spot for spot in other.blind if spot not in self.blind)
+
     def observe(self, batch: FlowBatch) -> None:
         """Take a batch that was given out into account.
 
@@ -200,8 +222,23 @@ class IngestReport:
             told.append(
                 f"{self.late_rows:,} flows came later than the watermark and were judged late."
             )
-        told.extend(f"{fact}: {count:,}." for fact, count in self.notes.most_common())
+        told.extend(self._noted())
         told.extend(f"Blind to {spot.detection}: {spot.reason}." for spot in self.blind)
+        return told
+
+    def _noted(self) -> list[str]:
+        """Tell the notes; those on files that were left out in one sentence a reason."""
+        told: list[str] = []
+        left_out: dict[str, list[str]] = {}
+        for fact, count in self.notes.most_common():
+            reason, found, name = fact.partition(LEFT_OUT)
+            if found:
+                left_out.setdefault(reason, []).append(name)
+            else:
+                told.append(f"{fact}: {count:,}." if count > 1 else f"{fact}.")
+        for reason, names in left_out.items():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            told.append(f"{len(names)} left out, {reason}: {', '.join(names[:3])}{more}.")
         return told
 
     def _what_was_read(self) -> str:

@@ -126,3 +126,28 @@ def _as_text(value: object) -> str | None:
     else:
         text = json.dumps(value)
     return None if text is None else text.encode("utf-8", "replace").decode()
+
+
+def text_list(column: pl.Series) -> pl.Series:
+    """Read lists of texts that are written as JSON; what is no list becomes null.
+
+    Parameters
+    ----------
+    column
+        JSON text; each distinct one is parsed once.
+    """
+    found: dict[str, list[str]] = {}
+    for text in column.drop_nulls().unique().to_list():
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+            found[text] = [_as_text(str(one)) or "" for one in value]
+    kind = pl.List(pl.String)
+    if not found:
+        return pl.repeat(None, len(column), dtype=kind, eager=True).alias(column.name)
+    texts = pl.Series(list(found), dtype=pl.String)
+    numbers = pl.arange(len(texts), eager=True)
+    index = column.replace_strict(texts, numbers, default=None)
+    return pl.Series(list(found.values()), dtype=kind).gather(index).alias(column.name)

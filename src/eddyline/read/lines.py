@@ -7,8 +7,10 @@ does not: what a field means.
 from __future__ import annotations
 
 import mmap
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 
 import numpy as np
@@ -79,9 +81,11 @@ class Lines:
 
     def lengths(self) -> NDArray[np.int64]:
         """Give the bytes of each line, without its newline and the return before it."""
-        length = self.ends - self.starts
+        length: NDArray[np.int64] = self.ends - self.starts
         before = self.buffer[np.maximum(self.ends - 1, 0)]
-        return length - ((before == _RETURN) & (length > 0))
+        returned = (before == _RETURN) & (length > 0)
+        length -= returned
+        return length
 
     def first_bytes(self) -> NDArray[np.uint8]:
         """Give the first byte of each line; an empty one gives its newline."""
@@ -132,6 +136,19 @@ class Lines:
             return self.buffer.tobytes()
         keep = np.repeat(chosen, self.ends - self.starts + 1)
         return self.buffer[keep].tobytes()
+
+
+def origin(name: str, data: Data) -> str:
+    """Name a source by its file name and its first bytes, the same wherever the file lies.
+
+    Parameters
+    ----------
+    name
+        Name of the source, perhaps a path.
+    data
+        Whole content.
+    """
+    return f"{PurePath(name).name}-{zlib.crc32(data[:65_536]):08x}"
 
 
 def chunks(data: Data, *, size: int = CHUNK_BYTES) -> Iterator[Chunk]:

@@ -65,6 +65,29 @@ def ordered(
         yield from cut(joined_in_order(held), batch_rows)
 
 
+def watched(batches: Iterable[FlowBatch], report: IngestReport) -> Iterator[FlowBatch]:
+    """Pass on flows that come in event-time order, and count those that do not as late.
+
+    Parameters
+    ----------
+    batches
+        In event-time order, as far as their reader can promise.
+    report
+        Takes the count of late rows.
+    """
+    latest: int | None = None
+    for batch in batches:
+        if not len(batch):
+            continue
+        end = batch.frame["ts_end"]
+        before = end.cum_max().shift(1)
+        if latest is not None:
+            before = before.fill_null(latest).clip(lower_bound=latest)
+        report.late_rows += int((end < before).sum())
+        latest = int(before.tail(1).append(end.tail(1)).max())  # type: ignore[arg-type]
+        yield batch
+
+
 def joined_in_order(batches: Sequence[FlowBatch]) -> FlowBatch:
     """Join batches and sort them; where only some have labels, the others get empty ones.
 

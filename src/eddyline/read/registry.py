@@ -21,8 +21,8 @@ from eddyline.read.lines import Data
 GROUP: Final = "eddyline.readers"
 """Entry point group of readers from other packages."""
 
-Progress = Callable[[int, int], None]
-"""Called with the bytes read so far and all bytes of the input."""
+Progress = Callable[[int], None]
+"""Called with the bytes read so far."""
 
 
 @runtime_checkable
@@ -64,7 +64,22 @@ class Reader(Protocol):
         batch_rows
             Rows of a batch at the most.
         progress
-            Called with the bytes read so far and all bytes.
+            Called with the bytes read so far.
+        """
+        ...
+
+
+@runtime_checkable
+class OrderedReader(Protocol):
+    """A reader that can tell whether an input is already in event-time order."""
+
+    def span_if_ordered(self, data: Data) -> tuple[int, int] | None:
+        """Give the first and the last ``ts_end`` of an ordered input, or None.
+
+        Parameters
+        ----------
+        data
+            Whole content.
         """
         ...
 
@@ -82,11 +97,14 @@ class Entry:
     magic
         First bytes that its format must have, so that heavy readers load only for their own; empty
         when the text decides.
+    ordered
+        True when its flows come in event-time order already, as a meter gives them.
     """
 
     name: str
     module: str
     magic: tuple[bytes, ...] = ()
+    ordered: bool = False
 
 
 BUILT_IN: Final[tuple[Entry, ...]] = (
@@ -101,8 +119,9 @@ BUILT_IN: Final[tuple[Entry, ...]] = (
             b"\x34\xcd\xb2\xa1",
             b"\xa1\xb2\xcd\x34",
         ),
+        ordered=True,
     ),
-    Entry("pcapng", "eddyline.read.pcapng", (b"\x0a\x0d\x0d\x0a",)),
+    Entry("pcapng", "eddyline.read.pcapng", (b"\x0a\x0d\x0d\x0a",), ordered=True),
     Entry("zeek", "eddyline.read.zeek"),
     Entry("eddyline", "eddyline.read.eddyline"),
     Entry("csv", "eddyline.read.csv"),
@@ -138,6 +157,17 @@ def reader(name: str) -> Reader:
     raise UsageError(message)
 
 
+def gives_order(name: str) -> bool:
+    """Tell whether a reader gives its flows in event-time order whatever the input.
+
+    Parameters
+    ----------
+    name
+        One of ``names()``.
+    """
+    return any(entry.name == name and entry.ordered for entry in BUILT_IN)
+
+
 def recognise(head: bytes, source: str) -> str:
     """Give the name of the reader for some content.
 
@@ -162,8 +192,8 @@ def recognise(head: bytes, source: str) -> str:
         if _checked(point).sniff(head):
             return point.name
     message = (
-        f"{source} must hold packets or flows in a known format ({', '.join(names())}), is not recognised; "
-        "for a table of flows pass a column map"
+        f"{source} must hold packets or flows in a known format ({', '.join(names())}), "
+        "is not recognised; for a table of flows pass a column map"
     )
     raise UnknownFormatError(message)
 
@@ -180,7 +210,10 @@ def _checked(point: importlib.metadata.EntryPoint) -> Reader:
     try:
         found = point.load()
     except (ImportError, AttributeError) as error:
-        message = f"reader {point.name!r} must load from {point.value}, got {error}; update or remove its package"
+        message = (
+            f"reader {point.name!r} must load from {point.value}, got {error}; "
+            "update or remove its package"
+        )
         raise UsageError(message) from error
     found = found() if isinstance(found, type) else found
     if not isinstance(found, Reader):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -16,9 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.flows.record import QUALITY
+from eddyline.read.times import HOUR_US, SECOND_US, words_of_span
 
-SECOND_US: Final = 1_000_000
-HOUR_US: Final = 3600 * SECOND_US
 SHORTEST_SILENCE_US: Final = 60 * SECOND_US
 """A shorter pause is never told as a silence."""
 
@@ -34,43 +32,60 @@ BEACON_BEATS: Final = 6
 MOST_SILENCES: Final = 20
 
 _COUNTED: Final = (
-    "bytes_out bytes_in pkts_out pkts_in payload_out state history app duration_s dst_port"  # noqa: SIM905
-).split()
+    "bytes_out",
+    "bytes_in",
+    "pkts_out",
+    "pkts_in",
+    "payload_out",
+    "payload_in",
+    "state",
+    "app",
+    "duration_s",
+    "dst_port",
+)
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+BACK_US: Final = HOUR_US
+"""A row that ends this long before an earlier row began shows a clock that was set back."""
 
 
-def rfc3339(stamp_us: int) -> str:
-    """Write a time as RFC 3339, UTC, with µs.
+@dataclass(slots=True)
+class Arrivals:
+    """Jumps of the clock back, in the order in which one source gives its rows.
+
+    Logs are written in order of their ends or of their starts; in both, no row ends long before an
+    earlier one began.
 
     Parameters
     ----------
-    stamp_us
-        µs since the epoch.
+    latest_us
+        Latest start so far.
+    behind
+        True while rows lie behind a jump.
+    jumps
+        Jumps so far.
     """
-    moment = _EPOCH + timedelta(microseconds=stamp_us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
 
+    latest_us: int = -1
+    behind: bool = False
+    jumps: int = 0
 
-def words_of_span(span_us: int) -> str:
-    """Say a length of time in its two largest units.
+    def observe(self, frame: pl.DataFrame) -> None:
+        """Take rows into account.
 
-    Parameters
-    ----------
-    span_us
-        µs, ``>= 0``.
-    """
-    seconds = span_us / SECOND_US
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} days {hours} h" if hours else f"{days} days"
+        Parameters
+        ----------
+        frame
+            Columns of the record, in the order of the source.
+        """
+        if not frame.height:
+            return
+        starts = np.concatenate(([self.latest_us], frame["ts"].to_numpy()))
+        latest = np.maximum.accumulate(starts)
+        late = frame["ts_end"].to_numpy() < latest[:-1] - BACK_US
+        before = np.concatenate(([self.behind], late[:-1]))
+        self.jumps += int((late & ~before).sum())
+        self.behind = bool(late[-1])
+        self.latest_us = int(latest[-1])
 
 
 @dataclass(slots=True)
@@ -206,7 +221,8 @@ class Rhythm:
         jumps = sum(end - start > CLOCK_JUMP_US for start, end in silences)
         return {
             "long silences": len(silences) - jumps,
-            "jumps of the clock": jumps + self.clock_suspect,
+            "jumps of the clock": jumps,
+            "flows with a suspect clock": self.clock_suspect,
             "flows equal to another in every field": self.duplicates,
             "flows that began before the capture": self.midstream,
             "sampled flows": self.sampled,
@@ -222,29 +238,10 @@ class Rhythm:
         span_us
             Time from the first packet to the last.
         """
-        spots: list[tuple[str, str]] = []
-        absent = {name for name, count in self.filled.items() if count == 0}
-        if {"bytes_out", "bytes_in"} <= absent:
-            spots.append(("data volume", "the input counts no bytes"))
-        elif "bytes_in" in absent:
-            spots.append(
-                ("asymmetry of volume", "the input counts the bytes of one direction only")
-            )
-        if {"pkts_out", "pkts_in"} <= absent:
-            spots.append(("packet floods inside one flow", "the input counts no packets"))
-        if "payload_out" in absent:
-            spots.append(("tunnels by payload size", "the input gives no payload sizes"))
-        if "state" in absent:
-            spots.append(("failed connections", "the input gives no connection states"))
-        if "app" in absent:
-            spots.append(("applications on unusual ports", "the input names no applications"))
-        if "duration_s" in absent:
-            spots.append(("long-lived connections", "the input gives no durations"))
-        if "dst_port" in absent:
-            spots.append(("port sweeps", "the input gives no ports"))
+        spots = [(detection, reason) for detection, reason, absent in self._absent() if absent]
         if self.two_way_possible >= 20 and self.one_sided > 0.5 * self.two_way_possible:
             share = 100 * self.one_sided / self.two_way_possible
-            reason = f"{share:.0f} % of the TCP flows show one direction only"
+            reason = f"{share:.0f} % of the longer TCP flows show one direction only"
             spots.append(("failed connections", reason))
         if self.sampled > 0.5 * self.flows:
             spots.append(("single small flows", "the packets were sampled"))
@@ -259,3 +256,30 @@ class Rhythm:
                 (f"beacons slower than one in {slow}", f"the input spans {words_of_span(span_us)}")
             )
         return spots
+
+    def _absent(self) -> list[tuple[str, str, bool]]:
+        """Give what needs a column, the reason, and whether no flow has it."""
+        none = {name for name, count in self.filled.items() if count == 0}
+        both = {"bytes_out", "bytes_in"}
+        return [
+            ("data volume", "the input counts no bytes", both <= none),
+            (
+                "asymmetry of volume",
+                "the input counts the bytes of one direction only",
+                len(both & none) == 1,
+            ),
+            (
+                "floods inside one flow",
+                "the input counts no packets",
+                none >= {"pkts_out", "pkts_in"},
+            ),
+            (
+                "tunnels by payload size",
+                "the input gives no payload sizes",
+                none >= {"payload_out", "payload_in"},
+            ),
+            ("failed connections", "the input gives no connection states", "state" in none),
+            ("applications on unusual ports", "the input names no applications", "app" in none),
+            ("long connections", "the input gives no durations", "duration_s" in none),
+            ("port sweeps", "the input gives no ports", "dst_port" in none),
+        ]

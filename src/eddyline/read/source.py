@@ -150,7 +150,7 @@ def _unpacked(file: IO[bytes], start: bytes) -> IO[bytes]:
         return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
     if start.startswith(_ZSTD):
         unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        return unpacker.stream_reader(file, read_across_frames=True, closefd=False)  # type: ignore[return-value]
+        return unpacker.stream_reader(file, read_across_frames=True, closefd=False)
     return file
 
 
@@ -201,7 +201,10 @@ def _expand(text: str) -> Iterator[Source]:
             else:
                 yield Source(match, inner, named=False)
     else:
-        message = f"{neutral_text(text)} must be a file, a folder or a pattern, does not exist; check the path"
+        message = (
+            f"{neutral_text(text)} must be a file, a folder or a pattern, does not exist; "
+            "check the path"
+        )
         raise InputError(message)
 
 
