@@ -8,7 +8,7 @@ The format: draft-ietf-opsawg-pcap.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy import int64
@@ -40,8 +40,8 @@ FORMAT: Final = "pcap"
 HEADER_BYTES: Final = 24
 """Bytes of the file header."""
 
-MOST_CAPTURED: Final = 262_144 * 4
-"""Captured bytes that a record may claim; four times libpcap's bound, far over any frame."""
+MOST_CAPTURED: Final = 262_144
+"""Captured bytes that a record may claim; libpcap's bound, over any frame."""
 
 # Magic as the bytes stand in the file: (swapped, nanoseconds, bytes of a record header).
 _MAGICS: Final[dict[bytes, tuple[bool, bool, int]]] = {
@@ -55,7 +55,11 @@ _MAGICS: Final[dict[bytes, tuple[bool, bool, int]]] = {
 
 S_NANO: Final = S_FIRST_OF_FORMAT
 S_RECORD: Final = S_FIRST_OF_FORMAT + 1
-S_NUMBERS: Final = S_FIRST_OF_FORMAT + 2
+S_LENGTHS: Final = S_FIRST_OF_FORMAT + 2
+S_NUMBERS: Final = S_FIRST_OF_FORMAT + 3
+
+# The two lengths of a record: captured first, the other way (files before 2.3), or as they fit (2.3).
+CAPTURED_FIRST, CAPTURED_LAST, AS_THEY_FIT = range(3)
 
 
 def sniff(head: bytes) -> bool:
@@ -102,25 +106,36 @@ def index(data: NDArray[np.uint8], state: Any, packets: NDArray[np.int64]) -> Wo
         if data.size - at < header:
             numbers[S_STATUS] = CUT
             break
-        captured = word(data, at + 8, swapped)
+        captured, length = word(data, at + 8, swapped), word(data, at + 12, swapped)
+        lengths = numbers[S_LENGTHS]
+        if lengths == CAPTURED_LAST or (lengths == AS_THEY_FIT and captured > length):
+            captured, length = length, captured
         if captured > MOST_CAPTURED:
             numbers[S_STATUS] = DAMAGED
             break
         if captured > data.size - at - header:
             numbers[S_STATUS] = CUT
             break
-        fraction = word(data, at + 4, swapped)
+        # Signed, as in libpcap: a damaged fraction moves the time back or on by up to 36 minutes.
+        fraction = (word(data, at + 4, swapped) ^ 0x80000000) - 0x80000000
         if numbers[S_NANO]:
             fraction //= 1000
         packets[count, P_OFFSET] = at + header
         packets[count, P_CAPTURED] = captured
-        packets[count, P_LENGTH] = word(data, at + 12, swapped)
+        packets[count, P_LENGTH] = length
         packets[count, P_TIME] = word(data, at, swapped) * 1_000_000 + fraction
         packets[count, P_LINK] = numbers[S_LINK]
         count += 1
         at += header + captured
     numbers[S_POSITION] = at
     return count
+
+
+def _order_of_lengths(version: tuple[int, int]) -> int:
+    """Say in which order a file of a version has the two lengths of a record."""
+    if version < (2, 3) or version[0] == 543:
+        return CAPTURED_LAST
+    return AS_THEY_FIT if version == (2, 3) else CAPTURED_FIRST
 
 
 def read(
@@ -163,13 +178,16 @@ def read(
         )
         raise InputError(message)
     swapped, nano, record = _MAGICS[head[:4]]
+    order: Literal["big", "little"] = "big" if swapped else "little"
     numbers = np.zeros(S_NUMBERS, dtype=np.int64)
     numbers[S_POSITION] = HEADER_BYTES
     numbers[S_STATUS] = MORE
     # The upper six bits say whether frames keep their check sequence, not what they are.
-    numbers[S_LINK] = int.from_bytes(head[20:24], "big" if swapped else "little") & 0x03FFFFFF
+    numbers[S_LINK] = int.from_bytes(head[20:24], order) & 0x03FFFFFF
     numbers[S_SWAPPED] = swapped
     numbers[S_NANO] = nano
     numbers[S_RECORD] = record
+    version = int.from_bytes(head[4:6], order), int.from_bytes(head[6:8], order)
+    numbers[S_LENGTHS] = _order_of_lengths(version)
     meter = Meter(name, statistics=statistics, batch_rows=batch_rows)
     yield from meter_packets(content, meter, index, (numbers,), report, progress)

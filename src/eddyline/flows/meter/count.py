@@ -64,6 +64,8 @@ from eddyline.flows.meter.states import ACK, DATA_LETTER, SYN, move, note, note_
 from eddyline.flows.meter.table import hash_key, mix
 
 MIDSTREAM: Final = 2
+ORPHAN: Final = 8
+"""Bit of the key: later fragments whose first one was not seen are a flow of their own."""
 UID_SEED: Final = 0x0EDD71
 """Fixed: a flow's identifier is the same in every run."""
 
@@ -84,6 +86,8 @@ def recall_ports(t: Table, now_ms: int) -> None:
     elif t.fragments[slot, 0] == hashed and now_ms - t.fragments[slot, 2] < FRAGMENT_MS:
         r[R_SRC_PORT] = t.fragments[slot, 1] >> 16
         r[R_DST_PORT] = t.fragments[slot, 1] & 0xFFFF
+    else:
+        r[R_TUNNEL] |= ORPHAN
 
 
 @inline
@@ -125,7 +129,6 @@ def begin(t: Table, row: int, key: Integers, hashed: int, swapped: int, now_us: 
     n[row, F_FIRST_US] = now_us
     n[row, F_FIRST_MS] = now_us // 1000
     n[row, F_ICMP] = r[R_ICMP]
-    # VLAN tags are told as the first packet had them; how many there were is not part of the key.
     n[row, F_UID] = mix(mix(hash_key(key, UID_SEED), now_us), swapped)
     if r[R_PROTO] == TCP and (r[R_FRAGMENT] == 2 or r[R_FLAGS] & (SYN | ACK) != SYN):
         n[row, F_QUALITY] = MIDSTREAM

@@ -110,7 +110,7 @@ NOTE_WORDS: Final = {
     K_HIGH_B,
     K_LOW_B,
     K_PORTS,  # port A << 48 | port B << 32 | proto << 24 | outer VLAN << 12 | inner VLAN
-    K_KIND,  # version << 8 | tunnel << 4 | number of VLAN tags
+    K_KIND,  # version << 8 | tunnel << 4
     F_HASH,
     F_SWAPPED,  # 1 when endpoint B is the originator
     F_FIRST_US,

@@ -111,7 +111,24 @@ def tags(data: Bytes, at: int, kind: int, r: Integers) -> Word:
             at += 4
         kind = 0x0800
     r[R_L3] = at
-    return OK if kind in (0x0800, 0x86DD) else NOT_IP
+    if kind in (0x0800, 0x86DD) or is_ipv4(data, at, r[R_END]):
+        return OK
+    return NOT_IP
+
+
+@inline
+def is_ipv4(data: Bytes, at: int, end: int) -> Word:
+    """Say whether an IPv4 header with the right checksum stands here, whatever the EtherType says."""
+    if at + 20 > end or data[at] >> 4 != 4:
+        return False
+    words = (int64(data[at]) & 15) * 2
+    if words < 10 or at + 2 * words > end:
+        return False
+    total = int64(0)
+    for index in range(words):
+        total += be16(data, at + 2 * index)
+    total = (total & 0xFFFF) + (total >> 16)
+    return (total & 0xFFFF) + (total >> 16) == 0xFFFF
 
 
 @inline

@@ -121,10 +121,10 @@ def count_packet(t: Table, key: Integers, time_us: int, length: int) -> None:
     r = t.registers
     now_us = tell_time(t, time_us)
     end_idle(t, now_us // 1000)
+    t.notes[NOTE_TUNNELS] += r[R_TUNNEL] > 0
     if r[R_FRAGMENT]:
         recall_ports(t, now_us // 1000)
         t.notes[NOTE_FRAGMENTS] += r[R_FRAGMENT] == 2
-    t.notes[NOTE_TUNNELS] += r[R_TUNNEL] > 0
     t.notes[NOTE_CUT] += r[R_WIRE] > r[R_END]
     swapped = make_key(r, key)
     row = find_flow(t, key, swapped, now_us)
