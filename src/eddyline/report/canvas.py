@@ -7,6 +7,7 @@ What belongs here: which cell a flow falls into and what a cell says. What does 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -26,6 +27,11 @@ OWN_SHARE: Final = 0.6
 NETWORK_OF: Final = {"src_net": "src_ip", "dst_net": "dst_ip"}
 """Groups that are made from an address: its /24, or /64 in IPv6."""
 
+Codes = NDArray[np.int32]
+"""Numbers from 0 of groups, categories or cells."""
+
+_IPV4: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
+_CHUNK: Final = 1_000_000
 _STRAY_SPAN: Final = 20
 _SAMPLE: Final = 100_000
 
@@ -92,7 +98,8 @@ def aggregate(
     frame
         Flow verdicts of a scan, with ``ts``, the columns of ``group`` and the one named by ``colour``.
     group
-        Columns whose values together name a group; ``src_net`` and ``dst_net`` are made from addresses.
+        1 to 3 columns whose values together name a group; ``src_net`` and ``dst_net`` are made from
+        addresses.
     rows, columns
         Size at the most, ``>= 1``; fewer columns when there are fewer groups.
     colour
@@ -101,39 +108,39 @@ def aggregate(
     Raises
     ------
     DataError
-        When there is no flow, a size is below 1, or a column is missing.
+        When there is no flow, a size is below 1, the group is not of 1 to 3 columns, or one is missing.
     """
     _check(frame, group, rows, columns, colour)
     ts = frame["ts"].cast(pl.Int64).to_numpy()
     first, last = _bounds(ts)
     edges = np.linspace(first, last + 1, rows + 1).astype(np.int64)
-    row = ((ts - first) / (last + 1 - first) * rows).astype(np.int64)
-    inside = (ts >= first) & (ts <= last)
-    codes, names = _group_codes(frame, group)
-    column, titles, groups, own = _columns(codes, names, columns)
-    cell = np.minimum(row, rows - 1) * len(titles) + column[codes]
-    if not inside.all():
-        cell, frame = cell[inside], frame.filter(inside)
-    shape = (rows, len(titles))
-    size = rows * len(titles)
-    counts = np.bincount(cell, minlength=size).reshape(shape).astype(np.int64)
-    category = np.full(size, -1, dtype=np.int32)
+    groups = _groups(frame, group)
+    column, names, sharing, own = _columns(groups, columns)
+    cell = _cells(ts, edges, column, groups.codes)
+    inside = cell >= 0
+    outside = len(inside) - int(np.count_nonzero(inside))
+    values = frame[colour]
+    if outside:
+        cell, values = cell[inside], values.filter(pl.Series(inside))
+    shape = (rows, len(names))
+    size = rows * len(names)
+    category: Codes = np.full(size, -1, dtype=np.int32)
     categories: tuple[str, ...] = ()
     score = np.empty((0, 0))
     if colour == "score":
-        score = _highest(cell, frame["score"], size).reshape(shape)
+        score = _highest(cell, values, size).reshape(shape)
     else:
-        category, categories = _winners(cell, frame[colour], size)
+        category, categories = _winners(cell, values, size)
     return CanvasGrid(
-        counts=counts,
+        counts=np.bincount(cell, minlength=size).reshape(shape).astype(np.int64),
         category=category.reshape(shape),
         categories=categories,
         score=score,
         edges_us=edges,
-        names=titles,
-        groups=groups,
+        names=names,
+        groups=sharing,
         own=own,
-        outside=int(len(inside) - np.count_nonzero(inside)),
+        outside=outside,
         group=tuple(group),
         colour=colour,
     )
@@ -147,10 +154,10 @@ def _check(
             "a canvas must have flows to draw, got none; leave it out when nothing was judged"
         )
         raise DataError(message)
-    if min(rows, columns) < 1 or not group:
+    if min(rows, columns) < 1 or not 1 <= len(group) <= 3:
         message = (
-            f"a canvas must have rows, columns and a group, got {rows} rows, {columns} columns, "
-            f"group {tuple(group)}; pass at least one of each"
+            f"a canvas must have rows, columns and a group of 1 to 3 columns, got {rows} rows, "
+            f"{columns} columns, group {tuple(group)}; pass at least one of each"
         )
         raise DataError(message)
     needed = ["ts", colour, *(NETWORK_OF.get(name, name) for name in group)]
@@ -174,25 +181,39 @@ def _bounds(ts: Integers) -> tuple[int, int]:
     return first, last
 
 
-def _dense(values: Integers) -> tuple[Integers, Integers]:
+def _cells(ts: Integers, edges: Integers, column: Integers, codes: Codes) -> Codes:
+    """Give each flow its cell, row × columns + column, or −1 outside the time that is drawn."""
+    first, end, rows = int(edges[0]), int(edges[-1]), len(edges) - 1
+    width = int(column.max()) + 1
+    cell = np.empty(len(ts), dtype=np.int32)
+    for start in range(0, len(ts), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        row = ((ts[part] - first) * (rows / (end - first))).astype(np.int64)
+        inside = (ts[part] >= first) & (ts[part] < end)
+        place = np.minimum(row, rows - 1) * width + column[codes[part]]
+        cell[part] = np.where(inside, place, -1)
+    return cell
+
+
+def _dense(values: Integers) -> tuple[Integers, Codes]:
     """Give the sorted distinct values and the place of each value among them."""
     low, high = int(values.min()), int(values.max())
     if high - low <= 4 * len(values) + 100_000:
         present = np.flatnonzero(np.bincount(values - low))
-        place = np.zeros(high - low + 1, dtype=np.int64)
+        place = np.zeros(high - low + 1, dtype=np.int32)
         place[present] = np.arange(len(present))
         return present + low, place[values - low]
-    distinct, place = np.unique(values, return_inverse=True)
-    return distinct, place
+    distinct, inverse = np.unique(values, return_inverse=True)
+    return distinct, inverse.astype(np.int32)
 
 
-def _series_codes(series: pl.Series) -> tuple[Integers, list[str]]:
+def _series_codes(series: pl.Series) -> tuple[Codes, list[str]]:
     """Count through the distinct values of a column from 0, and name them."""
     if not series.dtype.is_integer():
         series = series.cast(pl.Categorical())
+    values = series.unique()
     physical = series.to_physical().cast(pl.Int64).fill_null(-1)
     distinct, codes = _dense(physical.to_numpy())
-    values = series.unique()
     texts = dict(
         zip(
             values.to_physical().cast(pl.Int64).fill_null(-1).to_list(),
@@ -211,70 +232,92 @@ def network(address: str) -> str:
     address
         Text from the record.
     """
+    if _IPV4.fullmatch(address):
+        return address.rpartition(".")[0] + ".0/24"
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    prefix = 24 if parsed.version == 4 else 64
-    return str(ipaddress.ip_network((parsed.packed, prefix), strict=False))
+    return str(ipaddress.ip_network((parsed.packed, 64), strict=False))
 
 
-def _group_codes(frame: pl.DataFrame, group: Sequence[str]) -> tuple[Integers, list[str]]:
-    """Count through the distinct groups from 0, and name them."""
-    codes: Integers = np.zeros(frame.height, dtype=np.int64)
-    names = [""]
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The group of each flow, and the names from which a group's name is put together.
+
+    Parameters
+    ----------
+    codes
+        Number of each flow's group, from 0.
+    keys
+        For each group, its values in one number: base ``len(parts[i])`` for the i-th column.
+    parts
+        Names of the distinct values of each column.
+    """
+
+    codes: Codes
+    keys: Integers
+    parts: tuple[list[str], ...]
+
+    def name(self, code: int) -> str:
+        """Give the name of one group."""
+        key, names = int(self.keys[code]), []
+        for texts in reversed(self.parts):
+            key, place = divmod(key, len(texts))
+            names.append(texts[place])
+        return " · ".join(reversed(names))
+
+
+def _groups(frame: pl.DataFrame, group: Sequence[str]) -> _Groups:
+    codes: Codes = np.zeros(frame.height, dtype=np.int32)
+    keys: Integers = np.zeros(1, dtype=np.int64)
+    parts: list[list[str]] = []
     for name in group:
         more, texts = _series_codes(frame[NETWORK_OF.get(name, name)])
         if name in NETWORK_OF:
             folded, place = np.unique([network(text) for text in texts], return_inverse=True)
-            more, texts = place[more], folded.tolist()
-        pairs, codes = _dense(codes * len(texts) + more)
-        parts = [divmod(int(pair), len(texts)) for pair in pairs]
-        names = [
-            f"{names[left]} · {texts[right]}" if names[left] else texts[right]
-            for left, right in parts
-        ]
-    return codes, names
+            more, texts = place.astype(np.int32)[more], folded.tolist()
+        pairs, codes = _dense(codes.astype(np.int64) * len(texts) + more)
+        keys = keys[pairs // len(texts)] * len(texts) + pairs % len(texts)
+        parts.append(texts)
+    return _Groups(codes, keys, tuple(parts))
 
 
-def _columns(
-    codes: Integers, names: list[str], columns: int
-) -> tuple[Integers, tuple[str, ...], Integers, int]:
-    """Give each group its column, and each column its name and number of groups."""
-    n_groups = len(names)
+def _columns(groups: _Groups, columns: int) -> tuple[Integers, tuple[str, ...], Integers, int]:
+    """Give each group its column, each column its name and number of groups, and the own columns."""
+    n_groups, codes = len(groups.keys), groups.codes
     first = np.zeros(n_groups, dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last write, the earliest flow, stays
     order = np.argsort(first)
     column = np.empty(n_groups, dtype=np.int64)
+    own, kept = n_groups, order
     if n_groups <= columns:
         column[order] = np.arange(n_groups)
-        return column, tuple(names[i] for i in order), np.ones(n_groups, dtype=np.int64), n_groups
-    own = int(columns * OWN_SHARE)
-    flows = np.bincount(codes, minlength=n_groups)
-    busiest = np.zeros(n_groups, dtype=bool)
-    busiest[np.argsort(-flows, kind="stable")[:own]] = True
-    kept, rest = order[busiest[order]], order[~busiest[order]]
-    column[kept] = np.arange(own)
-    column[rest] = own + np.arange(len(rest)) * (columns - own) // len(rest)
-    groups = np.bincount(column, minlength=columns)
-    shared = [f"{count:,} groups" for count in groups[own:]]
-    return column, (*(names[i] for i in kept), *shared), groups, own
+    else:
+        own = int(columns * OWN_SHARE)
+        flows = np.bincount(codes, minlength=n_groups)
+        busiest = np.zeros(n_groups, dtype=bool)
+        busiest[np.argsort(-flows, kind="stable")[:own]] = True
+        kept, rest = order[busiest[order]], order[~busiest[order]]
+        column[kept] = np.arange(own)
+        column[rest] = own + np.arange(len(rest)) * (columns - own) // len(rest)
+    sharing = np.bincount(column)
+    shared = [f"{number:,} groups" if number > 1 else "1 group" for number in sharing[own:]]
+    return column, (*(groups.name(code) for code in kept.tolist()), *shared), sharing, own
 
 
-def _winners(
-    cell: Integers, values: pl.Series, size: int
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+def _winners(cell: Codes, values: pl.Series, size: int) -> tuple[Codes, tuple[str, ...]]:
     """Give each cell its most frequent value; a tie goes to the rarer one."""
     winners = np.full(size, -1, dtype=np.int32)
     known = values.is_not_null().to_numpy()
     if not known.any():
         return winners, ()
-    codes, names = _series_codes(values.filter(values.is_not_null()))
+    codes, names = _series_codes(values.drop_nulls())
     total = np.bincount(codes, minlength=len(names))
     order = np.argsort(-total, kind="stable")
     place = np.empty(len(names), dtype=np.int64)
     place[order] = np.arange(len(names))
-    pairs, codes = _dense(cell[known] * len(names) + place[codes])
+    pairs, codes = _dense(cell[known].astype(np.int64) * len(names) + place[codes])
     counts = np.bincount(codes)
     at, value = np.divmod(pairs, len(names))
     ranked = np.lexsort((total[order][value], -counts, at))
@@ -283,7 +326,7 @@ def _winners(
     return winners, tuple(names[i] for i in order)
 
 
-def _highest(cell: Integers, scores: pl.Series, size: int) -> Floats:
+def _highest(cell: Codes, scores: pl.Series, size: int) -> Floats:
     """Give each cell its highest score, NaN where no flow has one."""
     values = scores.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     highest = np.full(size, np.nan)

@@ -42,14 +42,20 @@ OPEN_CARDS: Final = 8
 MOST_EVIDENCE: Final = 50
 """Flows of evidence in the page for one incident."""
 
-EVIDENCE_IN_ALL: Final = 4000
+EVIDENCE_IN_ALL: Final = 3000
 """Flows of evidence in the whole page, shared evenly; keeps 500 incidents below 5 MB."""
 
 MOST_STRIPS: Final = 6
 """Evidence strips of one incident."""
 
-LONGEST: Final = 600
+LONGEST: Final = 400
 """Characters of one text from the input."""
+
+LONGEST_ID: Final = 60
+"""Characters of one value in a table of flows."""
+
+CANVAS_ROWS: Final = 190
+"""Steps of time: two points of the page each."""
 
 CANVASES: Final = (("dst_port", "destination port"), ("src_ip", "source address"))
 """Groups that the page draws a canvas of, with their words."""
@@ -195,7 +201,7 @@ def _policy(style: str, script: str) -> str:
 def _cards(result: ScanResult) -> list[Card]:
     shown = result.incidents[:MOST_CARDS]
     each = min(MOST_EVIDENCE, max(4, EVIDENCE_IN_ALL // max(1, len(shown))))
-    strips = MOST_STRIPS if len(shown) <= 100 else 3
+    strips = MOST_STRIPS if len(shown) <= 100 else 2
     flows = _flows(result.flow_verdicts, [e.uid for one in shown for e in one.evidence[:each]])
     return [
         Card(
@@ -203,12 +209,20 @@ def _cards(result: ScanResult) -> list[Card]:
             open=place < OPEN_CARDS,
             strips=[(part, strip(part)) for part in incident.contributions[:strips]],
             flows=[
-                {**flows.get(e.uid, {}), "uid": e.uid, "community_id": e.community_id}
+                _short({**flows.get(e.uid, {}), "uid": e.uid, "community_id": e.community_id})
                 for e in incident.evidence[:each]
             ],
         )
         for place, incident in enumerate(shown)
     ]
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Cut the texts of a row to what a table cell shows."""
+    return {
+        name: neutral_text(value, longest=LONGEST_ID) if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def _flows(frame: pl.DataFrame | None, uids: list[str]) -> dict[str, dict[str, Any]]:
@@ -227,14 +241,14 @@ def _canvases(result: ScanResult) -> list[Canvas]:
     titles = {one.rank: words.attack_title(one.attack) for one in result.incidents}
     canvases = []
     for column, name in CANVASES:
-        grid = aggregate(frame, (column,))
+        grid = aggregate(frame, (column,), CANVAS_ROWS)
         painted = picture(grid, ranks, titles)
         data = {
             "rows": painted.rows,
             "columns": painted.columns,
             "first": int(grid.edges_us[0]) // 1000,
             "last": int(grid.edges_us[-1]) // 1000,
-            "names": [neutral_text(text, longest=60) for text in grid.names],
+            "names": [neutral_text(text, longest=LONGEST_ID) for text in grid.names],
             "cells": painted.cells,
             "titles": {str(rank): title for rank, title in titles.items()},
         }

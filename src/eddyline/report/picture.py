@@ -19,7 +19,7 @@ from eddyline.report.scale import time_ticks
 from eddyline.report.words import count
 
 TRAFFIC_STEPS: Final = 5
-"""Shades of a cell without an incident, by the power of ten of its flows."""
+"""Shades of a cell without an incident, by its flows."""
 
 HUES: Final[tuple[Colour, ...]] = (
     (213, 94, 0),
@@ -40,17 +40,23 @@ _LIGHT: Final[tuple[Colour, ...]] = (
     (222, 226, 230),
     (198, 204, 211),
     (171, 180, 190),
-    (143, 154, 166),
-    (113, 125, 139),
+    (150, 160, 171),
+    (127, 139, 152),
 )
 _DARK: Final[tuple[Colour, ...]] = (
     (23, 27, 32),
     (45, 52, 60),
     (62, 71, 82),
     (83, 94, 107),
-    (107, 119, 133),
-    (136, 148, 162),
+    (101, 113, 127),
+    (122, 134, 148),
 )
+
+
+LONGEST_NAME: Final = 18
+"""Characters of a column's name under the picture."""
+
+_LETTER: Final = (1.5, 2.1)  # per cent of the width that a letter takes, wide page and narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,48 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A name under the picture.
+
+    Parameters
+    ----------
+    place
+        Per cent from the left.
+    text
+        Name of the column.
+    anchor
+        Part of the text that stands at the place: start, middle or end.
+    kept
+        True when a narrow page has room for it too.
+    """
+
+    place: float
+    text: str
+    anchor: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The number of an incident, beside its first cell.
+
+    Parameters
+    ----------
+    x, y
+        Per cent from the left and from the top.
+    anchor
+        ``start`` when the number stands right of the cell, else ``end``.
+    rank
+        The number.
+    """
+
+    x: float
+    y: float
+    anchor: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that the page needs to show a canvas.
 
@@ -82,9 +130,16 @@ class Picture:
         The picture as data URIs.
     rows, columns
         Size in cells.
-    x_ticks, y_ticks
-        Places in per cent and labels; a third value of ``x_ticks`` is true for those that a narrow
-        page keeps.
+    x_ticks
+        Names of columns.
+    y_ticks
+        Places in per cent and times.
+    marks
+        Numbers of the incidents that have a colour of their own.
+    shades
+        Flows from which each shade of traffic is used, rising.
+    fullest
+        Most flows in a cell without an incident.
     legend
         Colours in use.
     cells
@@ -96,8 +151,11 @@ class Picture:
     dark: str
     rows: int
     columns: int
-    x_ticks: tuple[tuple[float, str, bool], ...]
+    x_ticks: tuple[Tick, ...]
     y_ticks: tuple[tuple[float, str], ...]
+    marks: tuple[Mark, ...]
+    shades: tuple[int, ...]
+    fullest: int
     legend: tuple[Legend, ...]
     cells: list[int]
 
@@ -134,6 +192,9 @@ def picture(grid: CanvasGrid, ranks: Mapping[str, int], titles: Mapping[int, str
         columns=width,
         x_ticks=_x_ticks(grid),
         y_ticks=_y_ticks(grid),
+        marks=_marks(rank, tuple(slots)),
+        shades=_shades(grid),
+        fullest=int(grid.counts[rank == 0].max(initial=0)),
         legend=tuple(legend),
         cells=cells.ravel().tolist(),
     )
@@ -143,8 +204,7 @@ def _pixels(
     grid: CanvasGrid, rank: NDArray[np.int64], slots: Mapping[int, int]
 ) -> NDArray[np.uint8]:
     """Give each cell its index in the palette: background, shades of traffic, incidents, the others."""
-    shade = 1 + np.floor(np.log10(np.maximum(grid.counts, 1))).astype(np.int64)
-    pixels = np.where(grid.counts > 0, np.minimum(shade, TRAFFIC_STEPS), 0)
+    pixels = np.searchsorted(np.array(_shades(grid)), grid.counts, side="right")
     hue = np.full(int(rank.max(initial=0)) + 1, 1 + TRAFFIC_STEPS + len(HUES), dtype=np.int64)
     for value, slot in slots.items():
         hue[value] = TRAFFIC_STEPS + slot
@@ -152,23 +212,56 @@ def _pixels(
     return painted
 
 
-def _x_ticks(grid: CanvasGrid, most: int = 14) -> tuple[tuple[float, str, bool], ...]:
+def _shades(grid: CanvasGrid) -> tuple[int, ...]:
+    """Give the least flows of each shade: equal ratios from 1 to the fullest cell without an incident."""
+    most = max(2, int(grid.counts[grid.category < 0].max(initial=0)))
+    steps = [round(most ** (step / TRAFFIC_STEPS)) for step in range(TRAFFIC_STEPS)]
+    return tuple(sorted({max(1, step) for step in steps}))
+
+
+def _marks(rank: NDArray[np.int64], shown: tuple[int, ...]) -> tuple[Mark, ...]:
+    """Put each number beside the first cell of its incident, right of it while there is room."""
+    height, width = rank.shape
+    marks = []
+    for value in shown:
+        row, column = np.argwhere(rank == value)[0].tolist()
+        right = column < 0.9 * width
+        x = 100 * (column + right) / width
+        y = max(3.5, 100 * (row + 0.5) / height)
+        marks.append(Mark(round(x, 2), round(y, 2), "start" if right else "end", value))
+    return tuple(marks)
+
+
+def _x_ticks(grid: CanvasGrid, most: int = 12) -> tuple[Tick, ...]:
     """Name the busiest columns, as many as do not stand in each other's way."""
     columns = grid.counts.shape[1]
     busy = np.argsort(-grid.counts[:, : grid.own].sum(axis=0), kind="stable")
-    taken: list[tuple[float, str, bool]] = []
+    taken: list[Tick] = []
+    ends: list[tuple[float, float]] = []
+    narrow_ends: list[tuple[float, float]] = []
     for column in busy.tolist():
         text = grid.names[column]
-        if len(text) > 18:
-            text = text[:17] + "…"
+        if len(text) > LONGEST_NAME:
+            text = text[: LONGEST_NAME - 1] + "…"
         place = round(100 * (column + 0.5) / columns, 2)
-        width = 1.2 + 0.85 * len(text)
-        near = [abs(place - other) - (width + 0.85 * len(name)) / 2 for other, name, _ in taken]
-        if len(taken) < most and all(gap > 0 for gap in near):
-            narrow = [abs(place - other) for other, _, kept in taken if kept]
-            kept = all(gap > 4 + 3 * len(text) for gap in narrow)
-            taken.append((place, text, kept))
-    return tuple(sorted(taken))
+        wide, narrow = (1.6 + each * len(text) for each in _LETTER)
+        anchor = "start" if place < narrow / 2 else "end" if place > 100 - narrow / 2 else "middle"
+        if len(taken) < most and _free(_extent(place, wide, anchor), ends):
+            ends.append(_extent(place, wide, anchor))
+            kept = _free(_extent(place, narrow, anchor), narrow_ends)
+            if kept:
+                narrow_ends.append(_extent(place, narrow, anchor))
+            taken.append(Tick(place, text, anchor, kept))
+    return tuple(sorted(taken, key=lambda tick: tick.place))
+
+
+def _extent(place: float, width: float, anchor: str) -> tuple[float, float]:
+    start = place - {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * width
+    return start, start + width
+
+
+def _free(extent: tuple[float, float], taken: list[tuple[float, float]]) -> bool:
+    return all(extent[1] <= start or end <= extent[0] for start, end in taken)
 
 
 def _y_ticks(grid: CanvasGrid) -> tuple[tuple[float, str], ...]:

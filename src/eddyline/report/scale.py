@@ -15,6 +15,7 @@ from eddyline.report.words import moment
 LOG_SPAN: Final = 50.0
 """Largest over smallest positive value from which an axis is logarithmic."""
 
+_LARGEST: Final = 1e300  # leaves room for differences of two values
 _TIME_STEPS_S: Final = tuple(
     seconds * unit
     for unit, steps in (
@@ -89,7 +90,7 @@ def fit_scale(values: Iterable[float]) -> Scale:
     values
         Finite, at least one.
     """
-    known = sorted(values)
+    known = sorted(min(max(value, -_LARGEST), _LARGEST) for value in values)
     low, high = known[0], known[-1]
     positive = [value for value in known if value > 0]
     if low >= 0 and high > 1 and high / positive[0] >= LOG_SPAN:

@@ -50,6 +50,7 @@
       flows.set(data.cells[i], data.cells[i + 1]);
       if (data.cells[i + 2]) { ranks.set(data.cells[i], data.cells[i + 2]); }
     }
+    readout.textContent = "Point at a cell to read it.";
     let row = 0;
     let column = 0;
 
