@@ -9,16 +9,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from sklearn.neighbors import KDTree
 
 from eddyline.detectors.detector import MatrixDetector, refuse_model
 from eddyline.detectors.isolation_forest import IsolationForest
+from eddyline.detectors.nearest import Boxes
 from eddyline.detectors.scaling import RobustScale, distinct_rows
 from eddyline.errors import UsageError
 from eddyline.tables import Floats
-
-LEAF_ROWS = 24
-"""Rows in a leaf of the search tree; 16 to 40 cost the same."""
 
 
 class Neighbours(MatrixDetector):
@@ -28,8 +25,8 @@ class Neighbours(MatrixDetector):
     distinct training rows that an isolation forest finds least strange. Without that filter and the
     de-duplication, attacks in the training data are each other's neighbours and the ranking turns over: on
     KDD ``http`` unfiltered neighbours reach an AUC of .05. The price is that rare modes of normal traffic may
-    drop out; calibration on held-out normal rows accounts for it. Exact search in a k-d tree, around 10⁴ to
-    10⁵ rows a second; memory is the reference.
+    drop out; calibration on held-out normal rows accounts for it. Exact search, about 10⁴ to 10⁵ rows a
+    second; memory is the reference.
 
     Parameters
     ----------
@@ -105,14 +102,10 @@ class Neighbours(MatrixDetector):
     def _score(self, X: Floats) -> Floats:
         Z = RobustScale(self.centre_, self.scale_).apply(X)
         n_neighbours = min(self.n_neighbours, len(self.reference_))
-        distance, _ = self._tree.query(Z, k=n_neighbours, sort_results=True)
-        total = np.zeros(len(Z))
-        for column in range(n_neighbours):
-            total += distance[:, column]
-        return total / n_neighbours
+        return self._boxes.mean_distance(Z, n_neighbours)
 
     def _index(self) -> None:
-        self._tree = KDTree(self.reference_, leaf_size=LEAF_ROWS)
+        self._boxes = Boxes.of(self.reference_)
 
     def _restore(self) -> None:
         width = (self.n_features_in_,)

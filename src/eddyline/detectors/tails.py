@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from eddyline.detectors.detector import MatrixDetector, refuse_model
 from eddyline.detectors.scaling import RobustScale, distinct_rows, signed_log
@@ -27,19 +28,17 @@ SKEWED = 0.5
 
 
 class Tails(MatrixDetector):
-    """Score rows by the summed rarity of their values, column by column.
+    """Score rows by the summed squares of their values' rarity, column by column.
 
-    Rows of shape ``(n, d)`` in, scores >= 0 out, in nats. A value's rarity is ``-log`` of its tail
+    Rows of shape ``(n, d)`` in, scores >= 0 out, in nats². A value's rarity is ``-log`` of its tail
     probability among the distinct training rows: the long tail of a skewed column, the nearer tail of an even
     one. Beyond the training range the tail goes on as an exponential in robust log units, so ten times the
-    largest value is stranger than 1.1 times it. Only rarity above ``floor`` counts, so that many ordinary
+    largest value is stranger than 1.1 times it. The rarities are summed as squares, so that many ordinary
     columns do not drown an extraordinary one. A row is scored by the training distribution alone, unlike the
     published code, which ranks it among the rows beside it. Blind to combinations of ordinary values.
 
     Parameters
     ----------
-    floor
-        Rarity in nats, >= 0, from which a column counts; 3.0 is a tail of 5 %.
     seed
         Not used: the method has no randomness. It stands here because every detector has one.
 
@@ -47,7 +46,7 @@ class Tails(MatrixDetector):
     ----------
     Li, Zhao, Hu, Botta, Ionescu, Chen, "ECOD: Unsupervised outlier detection using empirical cumulative
     distribution functions", TKDE 2022, doi:10.1109/TKDE.2022.3159580. We depart from it in the extrapolation,
-    the floor and the de-duplication.
+    the squares and the de-duplication.
 
     Examples
     --------
@@ -66,11 +65,10 @@ class Tails(MatrixDetector):
     side_: NDArray[np.int64]
     scale_: Floats
 
-    def __init__(self, *, floor: float = 3.0, seed: int = 0) -> None:
-        self.floor = floor
+    def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed
 
-    def feature_scores(self, X: Floats) -> Floats:
+    def feature_scores(self, X: ArrayLike) -> Floats:
         """Give each value's part of the score, shape ``(n, d)``; the parts of a row sum to its score.
 
         Parameters
@@ -78,7 +76,7 @@ class Tails(MatrixDetector):
         X
             Rows, shape ``(n, d)``, finite.
         """
-        self.anomaly_score(X[:1])
+        check_is_fitted(self)
         return self._parts(self._checked(X, reset=False))
 
     def _fit(self, X: Floats) -> None:
@@ -112,7 +110,6 @@ class Tails(MatrixDetector):
             self.right_,
             self.side_,
             self.scale_,
-            float(self.floor),
             parts,
         )
         return parts
@@ -158,7 +155,6 @@ def _rarity(
     right: Floats,
     side: NDArray[np.int64],
     scale: Floats,
-    floor: float,
     out: Floats,
 ) -> None:  # pragma: no cover
     last = knots.shape[1] - 1
@@ -187,7 +183,7 @@ def _rarity(
                     rare = lower
                 else:
                     rare = max(upper, lower) - 0.6931471805599453
-            out[i, j] = max(0.0, rare - floor)
+            out[i, j] = max(0.0, rare) ** 2
 
 
 @njit(cache=True, nogil=True)
