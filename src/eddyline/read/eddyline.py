@@ -22,7 +22,7 @@ from eddyline.read import fields
 from eddyline.read.fields import Place, Rule
 from eddyline.read.ingest import IngestReport
 from eddyline.read.jsonl import json_frame, text_list
-from eddyline.read.lines import Data, chunks, origin
+from eddyline.read.lines import Data, Mapped, chunks, origin
 from eddyline.read.order import is_ordered
 from eddyline.read.table import Table
 
@@ -104,7 +104,7 @@ def _open(data: Data, name: str) -> tuple[pl.LazyFrame, pl.Schema]:
     """Open a Parquet table and check its version and columns."""
     try:
         meta = pl.read_parquet_metadata(_file(data))
-        frame = pl.scan_parquet(_file(data))
+        frame = pl.scan_parquet(_file(data), glob=False)
         schema = frame.collect_schema()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(name, error) from error
@@ -119,8 +119,10 @@ def _open(data: Data, name: str) -> tuple[pl.LazyFrame, pl.Schema]:
     return frame, schema
 
 
-def _file(data: Data) -> IO[bytes]:
-    """Give content as a file that stands at its start; a mapped one is not copied."""
+def _file(data: Data) -> IO[bytes] | str:
+    """Give content as something that Polars reads in parts; a mapped file without a path is copied."""
+    if isinstance(data, Mapped) and data.path:
+        return data.path
     if isinstance(data, bytes):
         return io.BytesIO(data)
     data.seek(0)

@@ -17,10 +17,9 @@ from typing import Final
 import polars as pl
 
 from eddyline.errors import InputError, UnknownFormatError
-from eddyline.flows.addresses import AddressFacts
 from eddyline.flows.batch import FlowBatch
 from eddyline.read import csv, order, registry
-from eddyline.read.direction import with_direction
+from eddyline.read.direction import Perimeter
 from eddyline.read.ingest import LEFT_OUT, IngestReport
 from eddyline.read.lines import Data
 from eddyline.read.rhythm import Arrivals
@@ -175,13 +174,13 @@ def read_with(
     UsageError
         When an option has no meaning.
     """
-    return _read(sources(paths), settings, AddressFacts(settings.internal), report, progress)
+    return _read(sources(paths), settings, Perimeter(settings.internal), report, progress)
 
 
 def _read(
     found: Sequence[Source],
     settings: Settings,
-    facts: AddressFacts,
+    perimeter: Perimeter,
     report: IngestReport,
     progress: Progress | None,
 ) -> Iterator[FlowBatch]:
@@ -195,7 +194,7 @@ def _read(
     else:
         flows = order.watched(flows, report)
     for batch in flows:
-        placed = with_direction(batch, facts, keep=settings.internal is None)
+        placed = perimeter.place(batch)
         report.observe(placed)
         yield placed
     report.finish()

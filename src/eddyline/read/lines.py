@@ -22,6 +22,13 @@ CHUNK_BYTES: Final = 48 << 20
 LONGEST_LINE: Final = 1 << 20
 """Bytes of the longest line that is read; a longer one is no flow."""
 
+
+class Mapped(mmap.mmap):
+    """A mapped file that knows its path, for libraries that would copy anything but a path."""
+
+    path: str = ""
+
+
 Data = bytes | mmap.mmap
 """Content of a source: read into memory, or mapped."""
 

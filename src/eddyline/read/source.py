@@ -22,7 +22,7 @@ import zstandard
 from eddyline.errors import InputError, UsageError
 from eddyline.flows.text import neutral_text
 from eddyline.read.ingest import IngestReport
-from eddyline.read.lines import Data
+from eddyline.read.lines import Data, Mapped
 
 HEAD_BYTES: Final = 16_384
 """First bytes that readers recognise a format by."""
@@ -104,7 +104,9 @@ class Source:
                     return self._spool(_unpacked(file, start), report, most_bytes)
                 if not start:
                     return b""
-                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                mapped = Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
+                mapped.path = str(self.path.resolve())
+                return mapped
         except (OSError, ValueError) as error:
             raise _unreadable(self.name, error) from error
 
