@@ -5,12 +5,27 @@ What belongs here: the order of the steps and the result they give. What does no
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
 
 import polars as pl
 
+from eddyline.flows.batch import FlowBatch
+from eddyline.incidents.find import Finder
+from eddyline.incidents.flow_scores import FlowScores
+from eddyline.incidents.group import Grouper, Saga
+from eddyline.incidents.ignore import IgnoreList
 from eddyline.incidents.incident import Incident
+from eddyline.incidents.story import Story, in_order
+from eddyline.incidents.tell import tell
+from eddyline.pipeline import DEFAULT_LEGS, Pipeline
+from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
+
+RULES_NOTE: Final = "shipped generic levels: the same on every network, no p-value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +115,240 @@ class ScanResult:
     incidents: list[Incident]
     settings: dict[str, str] = field(default_factory=dict)
     flow_verdicts: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """What changes the result of a scan.
+
+    Parameters
+    ----------
+    budget
+        False alarms a day that the learned legs may raise, ``> 0``.
+    rules
+        False to leave out the shipped generic levels.
+    internal
+        Networks that count as inside; None for the private ranges.
+    since, until
+        Keep flows with ``since <= ts_end < until``; RFC 3339 text.
+    ignore
+        What is known and not to be told.
+    flow_verdicts
+        True to give every flow's verdict.
+    seed
+        Start of the randomness.
+    """
+
+    budget: float = 1.0
+    rules: bool = True
+    internal: tuple[str, ...] | None = None
+    since: str | None = None
+    until: str | None = None
+    ignore: IgnoreList = field(default_factory=IgnoreList)
+    flow_verdicts: bool = False
+    seed: int = 0
+
+
+def scan(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    model: Pipeline | str | Path | None = None,
+    settings: ScanSettings | None = None,
+    progress: Progress | None = None,
+) -> ScanResult:
+    """Read inputs, judge every flow and give the incidents in rank order.
+
+    Parameters
+    ----------
+    paths
+        Captures, logs or flow tables: files, folders, patterns or ``-``.
+    model
+        What is normal here: a fitted pipeline or a model file. None learns from the input itself, each
+        row judged by detectors that did not see it.
+    settings
+        What changes the result; None for the defaults.
+    progress
+        Called with the bytes read so far and all bytes.
+
+    Raises
+    ------
+    InputError
+        When an input cannot be read.
+    ModelError
+        When the model file cannot be used.
+    """
+    wanted = settings or ScanSettings()
+    report = IngestReport()
+    batches = read_flows(
+        paths,
+        internal=wanted.internal,
+        since=wanted.since,
+        until=wanted.until,
+        report=report,
+        progress=progress,
+    )
+    pipeline, name = _pipeline(model, wanted)
+    return scan_flows(batches, report, pipeline=pipeline, settings=wanted, name=name)
+
+
+def scan_flows(
+    batches: Iterable[FlowBatch],
+    report: IngestReport,
+    *,
+    pipeline: Pipeline,
+    settings: ScanSettings,
+    name: str = "",
+) -> ScanResult:
+    """Judge flows that are already read.
+
+    Parameters
+    ----------
+    batches
+        Flows in event-time order.
+    report
+        Account of the reading, complete when ``batches`` end.
+    pipeline
+        Fitted: judges. Not fitted: learns from the flows first.
+    settings
+        What changes the result.
+    name
+        Name of the model, for the report.
+    """
+    saved = pipeline.trained_us is not None
+    counted = _Counted(settings.ignore.kept(_until_interrupted(batches, report)))
+    sagas: list[Saga] = []
+    scores = FlowScores() if settings.flow_verdicts else None
+    if not saved:
+        held = list(counted)
+        counted.frames = held
+    judging = pipeline.judge(counted) if saved else None
+    if judging is None and counted.n_flows:
+        judging = pipeline.fit_judge(counted.frames)
+    grouper = Grouper()
+    finder = Finder(pipeline, rules=settings.rules)
+    stories: list[Story] = []
+    for judged in judging or ():
+        stories.extend(finder.stories(judged))
+        if scores is not None:
+            scores.add(judged)
+    for story in in_order(stories):
+        grouper.add(story)
+    sagas = grouper.finished()
+    degraded = [f"{spot.detection}: {spot.reason}" for spot in report.blind]
+    incidents = tell(sagas, pipeline, degraded)
+    verdicts = None if scores is None else scores.frame(sagas)
+    return ScanResult(
+        version=version("eddyline"),
+        input=report,
+        flows_judged=counted.n_flows,
+        model=_summary(pipeline, saved=saved, name=name, rules=settings.rules),
+        incidents=incidents,
+        settings=_told(settings),
+        flow_verdicts=verdicts,
+    )
+
+
+def learn(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    settings: ScanSettings | None = None,
+    report: IngestReport | None = None,
+    progress: Progress | None = None,
+) -> Pipeline:
+    """Learn what is normal from captures or logs.
+
+    Parameters
+    ----------
+    paths
+        Captures, logs or flow tables: files, folders, patterns or ``-``.
+    settings
+        What changes the result; None for the defaults.
+    report
+        Is filled with the account of the reading.
+    progress
+        Called with the bytes read so far and all bytes.
+
+    Raises
+    ------
+    InputError
+        When an input cannot be read.
+    TooFewRowsError
+        When there is no flow to learn from.
+    """
+    wanted = settings or ScanSettings()
+    account = IngestReport() if report is None else report
+    batches = read_flows(
+        paths,
+        internal=wanted.internal,
+        since=wanted.since,
+        until=wanted.until,
+        report=account,
+        progress=progress,
+    )
+    pipeline = Pipeline(DEFAULT_LEGS, budget=wanted.budget, seed=wanted.seed)
+    return pipeline.fit(wanted.ignore.kept(batches))
+
+
+class _Counted:
+    """Batches that are counted as they pass, and can be kept."""
+
+    def __init__(self, batches: Iterable[FlowBatch]) -> None:
+        self.batches = batches
+        self.n_flows = 0
+        self.frames: list[FlowBatch] = []
+
+    def __iter__(self) -> Iterator[FlowBatch]:
+        for batch in self.batches:
+            self.n_flows += len(batch)
+            yield batch
+
+
+def _until_interrupted(batches: Iterable[FlowBatch], report: IngestReport) -> Iterator[FlowBatch]:
+    """Give batches until the user interrupts; what was read by then is judged."""
+    try:
+        yield from batches
+    except KeyboardInterrupt:
+        report.interrupted = True
+        report.finish()
+
+
+def _pipeline(model: Pipeline | str | Path | None, settings: ScanSettings) -> tuple[Pipeline, str]:
+    if model is None:
+        return Pipeline(DEFAULT_LEGS, budget=settings.budget, seed=settings.seed), ""
+    if isinstance(model, Pipeline):
+        return model, ""
+    loaded = Pipeline.load(model)
+    loaded.budget = settings.budget
+    return loaded, Path(model).name
+
+
+def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> ModelSummary:
+    legs = []
+    for spec in pipeline.legs:
+        leg = pipeline.fitted.get(spec.name)
+        legs.append(
+            LegSummary(
+                name=spec.name,
+                view=spec.view,
+                detector="own_past" if spec.own else spec.detector,
+                fitted_rows=leg.fitted_rows if leg else 0,
+                calibration_rows=len(leg.calibrator.scores) if leg else 0,
+                judged_rows=pipeline.judged_rows.get(spec.name, 0),
+                note=pipeline.notes.get(spec.name, ""),
+            )
+        )
+    if rules:
+        legs.append(LegSummary("generic", "all", "rules", 0, 0, 0, RULES_NOTE))
+    first, last = pipeline.trained_us or (None, None)
+    kind = "saved" if saved else "capture"
+    return ModelSummary(kind, name, pipeline.trained_flows, first, last, tuple(legs))
+
+
+def _told(settings: ScanSettings) -> dict[str, str]:
+    return {
+        "budget": f"{settings.budget:g} false alarms a day",
+        "generic levels": "on" if settings.rules else "off",
+        "inside": ", ".join(settings.internal) if settings.internal else "private ranges",
+        "ignored": str(settings.ignore),
+        "seed": str(settings.seed),
+    }

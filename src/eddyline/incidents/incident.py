@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from eddyline.verdicts.reason import NORMAL_LEVELS, Contribution
+
+__all__ = ["ATTACKS", "NORMAL_LEVELS", "Contribution", "Evidence", "Incident", "Technique"]
+
 ATTACKS: Final = (
     "ip_sweep",
     "ip_sweep_external",
@@ -31,42 +35,6 @@ ATTACKS: Final = (
     "unusual",
 )
 """Closed list of behaviours; ``unusual`` when nothing fits."""
-
-
-NORMAL_LEVELS: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
-"""Levels at which a contribution tells the distribution of normal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """One feature's part in a verdict: its value now against its normal range here.
-
-    Parameters
-    ----------
-    feature
-        Name in the feature dictionary.
-    value
-        Value now, in ``unit``.
-    unit
-        Unit of the value and the range; ``""`` for counts.
-    normal_low, normal_high
-        Bounds of the normal range here, both included; None when there is no normal to compare with.
-    share
-        Part of the score that this feature carries, in [0, 1].
-    words
-        The comparison as a person says it.
-    normal_quantiles
-        Values of normal at the levels ``NORMAL_LEVELS``; empty when there is no normal.
-    """
-
-    feature: str
-    value: float
-    unit: str
-    normal_low: float | None
-    normal_high: float | None
-    share: float
-    words: str
-    normal_quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

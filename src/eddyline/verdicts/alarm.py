@@ -150,8 +150,13 @@ def _reasons(view: View, leg: Leg, row: LegRows, normal: ViewNormal) -> list[Con
     if own >= 0:
         low, high = normal.profile.low[own], normal.profile.high[own]
     parts = explain_rows(_score_of(leg, row), row.X, low, high, normal.centre, top=5)[0]
-    told = [_contribution(view, part, normal, own=own >= 0) for part in parts]
-    return told if any(_is_news(view, part) for part in parts) else []
+    outside = [
+        part for part in parts if part.value > part.normal_high or part.value < part.normal_low
+    ]
+    if not any(_is_news(view, part) for part in outside):
+        return []
+    outside.sort(key=lambda part: (not _is_news(view, part), -part.share))
+    return [_contribution(view, part, normal, own=own >= 0) for part in outside]
 
 
 def _score_of(leg: Leg, row: LegRows) -> Callable[[Floats], Floats]:
@@ -166,14 +171,11 @@ def _score_of(leg: Leg, row: LegRows) -> Callable[[Floats], Floats]:
 
 
 def _is_news(view: View, part: Part) -> bool:
-    for column in part.columns:
-        feature = view.features[column]
-        if column != part.columns[0]:
-            continue
-        if feature.unit == "share":
-            return part.value >= part.normal_high + MATERIAL_SHARE
-        return part.value >= MATERIAL * max(part.normal_high, 1.0)
-    return False
+    """Tell whether a part lies far enough above its normal range to be told for itself."""
+    feature = view.features[part.columns[0]]
+    if feature.unit == "share":
+        return part.value >= part.normal_high + MATERIAL_SHARE
+    return part.value >= MATERIAL * max(part.normal_high, 1.0)
 
 
 def _contribution(view: View, part: Part, normal: ViewNormal, *, own: bool) -> Contribution:

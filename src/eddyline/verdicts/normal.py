@@ -135,6 +135,7 @@ def profile_arrays(profile: Profile) -> dict[str, NDArray[Any]]:
         "entities": profile.entities,
         "low": profile.low,
         "high": profile.high,
+        "middle": profile.middle,
         "network_high": profile.network_high,
     }
 
@@ -154,15 +155,15 @@ def profile_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
     """
     try:
         entities = np.asarray(arrays["entities"]).astype(np.str_)
-        low, high, network = (
-            np.asarray(arrays[k], np.float64) for k in ("low", "high", "network_high")
+        low, high, middle, network = (
+            np.asarray(arrays[k], np.float64) for k in ("low", "high", "middle", "network_high")
         )
     except (KeyError, ValueError) as error:
-        message = f"a saved profile must hold entities, low, high and network_high, got {error}"
+        message = f"a saved profile must hold entities and their ranges, got {error}"
         raise ModelError(message) from error
-    if low.shape != high.shape or low.shape != (len(entities), len(network)):
+    if not low.shape == high.shape == middle.shape or low.shape != (len(entities), len(network)):
         message = (
             f"a saved profile's ranges must fit its entities, got {low.shape}; learn it again"
         )
         raise ModelError(message)
-    return Profile(entities, low, high, network)
+    return Profile(entities, low, high, middle, network)

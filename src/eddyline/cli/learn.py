@@ -1,0 +1,44 @@
+"""``eddyline learn``: a model of what is normal here.
+
+What belongs here: the call and what is said about it. What does not: learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eddyline.cli.progress import shown
+from eddyline.read.ingest import IngestReport
+from eddyline.scan import learn
+
+
+def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) -> int:
+    """Learn and write the model; give the exit code.
+
+    Parameters
+    ----------
+    paths
+        Inputs as the user named them.
+    out
+        Where the model goes.
+    settings
+        ``ScanSettings``.
+    quiet
+        True to print nothing.
+    """
+    report = IngestReport()
+    with shown("reading", quiet=quiet) as progress:
+        pipeline = learn(list(paths), settings=settings, report=report, progress=progress)
+    pipeline.save(out)
+    if not quiet:
+        print(f"Learned {pipeline.trained_flows:,} flows into {out}.")
+        for name in (spec.name for spec in pipeline.legs):
+            leg = pipeline.fitted.get(name)
+            rows = f"{leg.fitted_rows:,} rows" if leg else "not learned"
+            note = pipeline.notes.get(name, "")
+            print(f"  {name}: {rows}{'; ' + note if note else ''}")
+        for sentence in report.sentences():
+            print(f"  {sentence}")
+    return 0

@@ -1,0 +1,262 @@
+"""The command line: arguments become one call; the rooms are imported by the command that needs them.
+
+What belongs here: the list of commands and the exit codes. What does not: what a command does
+(``cli/<command>.py``).
+
+Exit codes: 0 nothing found or done, 1 incidents found, 2 the input or the options cannot be used.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eddyline.cli.options import (
+    Budget,
+    Ignore,
+    Inputs,
+    Internal,
+    JsonOut,
+    Model,
+    Quiet,
+    Seed,
+    Since,
+    Until,
+)
+from eddyline.errors import EddylineError
+
+app = typer.Typer(
+    name="eddyline",
+    help="Find anomalies in network traffic: ranked incidents, one sentence each, with reasons.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def run() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    try:
+        app()
+    except EddylineError as error:
+        print(f"eddyline: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("eddyline: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the model, the report and the JSON.")
+    ] = Path("eddyline-demo"),
+    quiet: Quiet = False,
+) -> None:
+    """Learn the bundled quiet morning, scan the afternoon, write the report."""
+    from eddyline.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(out, quiet=quiet))
+
+
+@app.command()
+def scan(
+    paths: Inputs,
+    model: Model = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the report page.")] = None,
+    json: JsonOut = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            "--verdicts", help="Write every flow's score, p-value and incident (Parquet)."
+        ),
+    ] = None,
+    budget: Budget = 1.0,
+    rules: Annotated[
+        bool, typer.Option("--rules/--no-rules", help="Use the shipped generic levels.")
+    ] = True,
+    internal: Internal = None,
+    since: Since = None,
+    until: Until = None,
+    ignore: Ignore = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Find incidents in captures, logs or flow tables; learn from them when there is no model."""
+    from eddyline.cli.scan import Outputs, run_scan
+
+    outputs = Outputs(html=html, json=json, verdicts=verdicts, quiet=quiet)
+    settings = _settings(
+        budget=budget,
+        rules=rules,
+        internal=internal,
+        since=since,
+        until=until,
+        ignore=ignore,
+        seed=seed,
+    )
+    raise typer.Exit(run_scan(paths, model, settings, outputs))
+
+
+@app.command()
+def learn(
+    paths: Inputs,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the model (*.eddy).")],
+    budget: Budget = 1.0,
+    internal: Internal = None,
+    since: Since = None,
+    until: Until = None,
+    ignore: Ignore = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Learn what is normal here from captures or logs and write a model."""
+    from eddyline.cli.learn import run_learn
+
+    settings = _settings(
+        budget=budget,
+        rules=True,
+        internal=internal,
+        since=since,
+        until=until,
+        ignore=ignore,
+        seed=seed,
+    )
+    raise typer.Exit(run_learn(paths, out, settings, quiet=quiet))
+
+
+@app.command()
+def flows(
+    paths: Inputs,
+    out: Annotated[
+        str,
+        typer.Option("-o", "--out", help="File (.parquet, .csv, .jsonl), or - for JSON lines."),
+    ] = "-",
+    output_format: Annotated[
+        str | None, typer.Option("--format", help="parquet, csv or jsonl; else by the suffix.")
+    ] = None,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="Add NFStream's statistics (packets only).")
+    ] = False,
+    internal: Internal = None,
+    since: Since = None,
+    until: Until = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the flow table of captures or logs."""
+    from eddyline.cli.flows import run_flows
+
+    code = run_flows(
+        paths,
+        out,
+        output_format,
+        statistics=statistics,
+        internal=internal,
+        since=since,
+        until=until,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def evaluate(
+    paths: Inputs,
+    model: Model = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="CSV of attacks, when the input itself has no labels."),
+    ] = None,
+    json: JsonOut = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Incidents a day that count.")] = 10,
+    budget: Budget = 1.0,
+    rules: Annotated[
+        bool, typer.Option("--rules/--no-rules", help="Use the shipped generic levels.")
+    ] = True,
+    internal: Internal = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Hold incidents and flow scores against labels, beside trivial baselines."""
+    from eddyline.cli.evaluate import run_evaluate
+
+    settings = _settings(
+        budget=budget,
+        rules=rules,
+        internal=internal,
+        since=None,
+        until=None,
+        ignore=None,
+        seed=seed,
+    )
+    raise typer.Exit(run_evaluate(paths, model, truth, settings, top=top, json=json, quiet=quiet))
+
+
+@app.command()
+def incident(
+    uid: Annotated[str, typer.Argument(help="Identifier or rank of the incident.")],
+    report: Annotated[Path, typer.Option("--report", help="JSON report of the scan.")],
+    flow_table: Annotated[
+        Path | None,
+        typer.Option("--flows", help="Flows that were scanned: table, log or capture."),
+    ] = None,
+    pcap: Annotated[
+        Path | None, typer.Option("--pcap", help="Capture: prints the filter for its packets.")
+    ] = None,
+    why_not: Annotated[
+        str | None, typer.Option("--why-not", help="Say why this address is not in the incident.")
+    ] = None,
+) -> None:
+    """Show the flows, and the packets, behind one incident."""
+    from eddyline.cli.incident import run_incident
+
+    raise typer.Exit(run_incident(uid, report, flow_table, pcap, why_not))
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="flow, report or features.")] = "flow",
+) -> None:
+    """Print the flow record, the JSON report's schema or the feature dictionary."""
+    from eddyline.cli.schema import run_schema
+
+    raise typer.Exit(run_schema(what))
+
+
+def _settings(
+    *,
+    budget: float,
+    rules: bool,
+    internal: list[str] | None,
+    since: str | None,
+    until: str | None,
+    ignore: Path | None,
+    seed: int,
+) -> object:
+    """Gather what changes the result."""
+    from eddyline.incidents.ignore import IgnoreList
+    from eddyline.scan import ScanSettings
+
+    return ScanSettings(
+        budget=budget,
+        rules=rules,
+        internal=tuple(internal) if internal else None,
+        since=since,
+        until=until,
+        ignore=IgnoreList.read(ignore) if ignore else IgnoreList(),
+        seed=seed,
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    print(installed("eddyline"))

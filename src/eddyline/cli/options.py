@@ -1,0 +1,45 @@
+"""Options that several commands share, with their help.
+
+What belongs here: names, types and help of options. What does not: their effect.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Captures, logs or flow tables: files, folders, patterns, or - for stdin."
+    ),
+]
+Model = Annotated[
+    Path | None, typer.Option("-m", "--model", help="Model made by 'eddyline learn'.")
+]
+Budget = Annotated[
+    float, typer.Option("--budget", help="False alarms a day the learned legs may raise.")
+]
+Internal = Annotated[
+    list[str] | None,
+    typer.Option("--internal", help="Network that counts as inside (CIDR); repeat for more."),
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Keep flows that end at or after (RFC 3339).")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", help="Keep flows that end before (RFC 3339).")
+]
+Ignore = Annotated[
+    Path | None,
+    typer.Option(
+        "--ignore", help="File of known scanners: 'network [-> network] [port N]' a line."
+    ),
+]
+JsonOut = Annotated[
+    str | None, typer.Option("--json", help="Write JSON to a file, or - for stdout.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")]
+Seed = Annotated[int, typer.Option("--seed", help="Start of all randomness.")]

@@ -1,0 +1,39 @@
+"""Which views exist, by name.
+
+What belongs here: one line a view. What does not: how a view builds its rows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eddyline.errors import UsageError
+from eddyline.features.dyad import DYAD
+from eddyline.features.flow import FLOW
+from eddyline.features.host import HOST, HOST_HOUR
+from eddyline.features.segment import SEGMENT
+from eddyline.features.view import View
+
+VIEWS: Final[dict[str, View]] = {
+    view.name: view for view in (FLOW, HOST, HOST_HOUR, SEGMENT, DYAD)
+}
+"""Every view by its name."""
+
+
+def view_named(name: str) -> View:
+    """Give the view of a name.
+
+    Parameters
+    ----------
+    name
+        One of ``VIEWS``.
+
+    Raises
+    ------
+    UsageError
+        When there is no such view.
+    """
+    if name not in VIEWS:
+        message = f"a view must be one of {', '.join(VIEWS)}, got {name!r}; check the spelling"
+        raise UsageError(message)
+    return VIEWS[name]

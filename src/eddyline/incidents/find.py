@@ -1,0 +1,214 @@
+"""From judged windows to stories: what patterns show, what legs point to, and what is normal here.
+
+What belongs here: when a pattern counts, and which story explains which alarm. What does not: a pattern's
+shape (``patterns/``), joining windows (``group.py``).
+
+Two ways lead to a story. A **generic** pattern beyond the strict levels counts with no model at all;
+where the entity's own past shows the same, it is normal here and is left out. A row that a **learned** leg
+alarms on is looked at with the lenient levels, which only choose the word; when no pattern fits it is
+told as unusual, with the features that carried the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from eddyline.incidents.patterns.floods import (
+    many_source_floods,
+    one_source_floods,
+    reflections,
+    smurfs,
+)
+from eddyline.incidents.patterns.levels import LENIENT, STRICT, Levels, Sight
+from eddyline.incidents.patterns.repeats import beacons, calls, guessing
+from eddyline.incidents.patterns.scans import (
+    host_scans,
+    host_sweeps,
+    probed_hosts,
+    spread_scans,
+)
+from eddyline.incidents.patterns.volumes import dns_tunnels, icmp_tunnels, uploads
+from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
+from eddyline.pipeline import Judged, Pipeline
+from eddyline.verdicts.alarm import Alarm
+
+Pattern = Callable[[pl.DataFrame, Sight], list[Story]]
+
+PATTERNS: Final[tuple[Pattern, ...]] = (
+    smurfs,
+    reflections,
+    host_scans,
+    host_sweeps,
+    many_source_floods,
+    one_source_floods,
+    guessing,
+    calls,
+    dns_tunnels,
+    icmp_tunnels,
+    spread_scans,
+    beacons,
+    uploads,
+    probed_hosts,
+)
+"""In the order in which they claim flows: a flow belongs to the first pattern that it shows."""
+
+OWN_MARGIN: Final = 1.5
+"""A measure up to this many times the entity's own largest is normal for it."""
+
+
+def look(flows: pl.DataFrame, levels: Levels, window_us: int) -> list[Story]:
+    """Find all stories in the flows of some windows; each flow is told at most once.
+
+    Parameters
+    ----------
+    flows
+        Derived, numbered flows with the column ``window``.
+    levels
+        Least counts.
+    window_us
+        Length of the window, µs.
+    """
+    found: list[Story] = []
+    left = flows
+    for pattern in PATTERNS:
+        stories = pattern(left, Sight(levels, window_us))
+        if stories:
+            found.extend(stories)
+            told = pl.concat([story.flows.select("flow") for story in stories])
+            left = left.join(told, on="flow", how="anti", maintain_order="left")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Turn judged windows into stories.
+
+    Parameters
+    ----------
+    pipeline
+        Knows what is normal here.
+    rules
+        False to leave out what only the generic levels show.
+    """
+
+    pipeline: Pipeline
+    rules: bool = True
+
+    def stories(self, judged: Judged) -> list[Story]:
+        """Find the stories of the windows that were closed together.
+
+        Parameters
+        ----------
+        judged
+            Flows, rows and alarms of those windows.
+        """
+        found: list[Story] = []
+        if self.rules:
+            strict = look(judged.flows, STRICT, judged.window_us)
+            found = [story for story in strict if not self._is_own(story)]
+        explained = _attach(found, judged.alarms, judged.window_us)
+        open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
+        if open_alarms:
+            found.extend(self._named(judged, open_alarms, found))
+        for story in found:
+            story.window_us = judged.window_us
+        return found
+
+    def _is_own(self, story: Story) -> bool:
+        """Tell whether the entity's own past holds as much.
+
+        A past that holds the story itself proves nothing: then only a lasting habit counts, and only of
+        contacts that are answered.
+        """
+        entity = story.entity
+        if story.grain == "dyad":
+            peers = [story.flows["src_ip"][0], story.flows["dst_ip"][0]]
+            entity = "|".join(sorted(str(peer) for peer in peers))
+        if self.pipeline.from_itself:
+            if story.measures.get("vain_share", 1.0) > 0.5:
+                return False
+            habit = self.pipeline.own_habit(story.grain, entity, story.feature)
+            return habit is not None and story.value <= OWN_MARGIN * habit
+        own = self.pipeline.own_range(story.grain, entity, story.feature)
+        return own is not None and story.value <= OWN_MARGIN * own[1]
+
+    def _named(self, judged: Judged, alarms: list[Alarm], told: Sequence[Story]) -> list[Story]:
+        """Look at alarmed rows with lenient levels; tell as unusual what has no name."""
+        used = [story.flows.select("flow") for story in told]
+        flows = judged.flows
+        if used:
+            flows = flows.join(pl.concat(used), on="flow", how="anti", maintain_order="left")
+        parts = [_flows_of(flows, alarm) for alarm in alarms]
+        subset = pl.concat(parts).unique("flow", keep="first", maintain_order=True)
+        found = look(subset.sort("flow"), LENIENT, judged.window_us) if subset.height else []
+        for story in found:
+            story.strict = False
+        found = [story for story in found if not self._is_own(story)]
+        explained = _attach(found, alarms, judged.window_us)
+        pointed = [story for story in found if story.p_value is not None]
+        for alarm, part, is_told in zip(alarms, parts, explained, strict=True):
+            if not is_told and part.height:
+                pointed.append(_unusual(alarm, part))
+        return pointed
+
+
+def _flows_of(flows: pl.DataFrame, alarm: Alarm) -> pl.DataFrame:
+    """Give the flows that an alarmed row stands for."""
+    return flows.filter(
+        (pl.col("window") == alarm.window)
+        & alarm.where(pl.col("src_ip").cast(pl.String), pl.col("dst_ip").cast(pl.String))
+    )
+
+
+def _attach(stories: Sequence[Story], alarms: Sequence[Alarm], window_us: int) -> list[bool]:
+    """Give each alarm's verdict to the stories that explain it; tell which alarms were explained."""
+    spans = [(story.first_us, story.last_us, _actors(story)) for story in stories]
+    explained = []
+    for alarm in alarms:
+        start, end = alarm.window * window_us, (alarm.window + 1) * window_us
+        told = False
+        for story, (first, last, actors) in zip(stories, spans, strict=True):
+            if last < start or first >= end or not actors & set(alarm.addresses):
+                continue
+            told = True
+            if story.p_value is None or alarm.p_value < story.p_value:
+                story.p_value = alarm.p_value
+                story.contributions = alarm.contributions
+            for leg, score in alarm.scores.items():
+                story.scores[leg] = max(score, story.scores.get(leg, score))
+        explained.append(told)
+    return explained
+
+
+def _actors(story: Story) -> set[str]:
+    """Give the addresses that a story is about: few sources, few destinations, its anchor."""
+    actors = {story.entity, *story.anchor}
+    for column in ("src_ip", "dst_ip"):
+        distinct = story.flows[column].unique()
+        if len(distinct) <= 64:
+            actors.update(distinct.cast(pl.String).to_list())
+    return actors
+
+
+def _unusual(alarm: Alarm, flows: pl.DataFrame) -> Story:
+    """Tell an alarm that no pattern explains."""
+    top = alarm.contributions[0]
+    return Story(
+        attack="unusual",
+        anchor=(alarm.addresses[0],),
+        entity=alarm.addresses[0],
+        flows=flows.select(EVIDENCE_COLUMNS),
+        measures={"value": top.value},
+        grain=alarm.grain,
+        feature=top.feature,
+        value=top.value,
+        window=alarm.window,
+        strict=False,
+        p_value=alarm.p_value,
+        scores=dict(alarm.scores),
+        contributions=alarm.contributions,
+    )

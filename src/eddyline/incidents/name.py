@@ -1,0 +1,348 @@
+"""Incidents in words: who did what to whom, since when, and what is normal for them.
+
+What belongs here: sentences, ATT&CK techniques, addresses for people. What does not: numbers' meaning
+(``features``), severity (``rank.py``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import polars as pl
+
+from eddyline.flows.services import service_name
+from eddyline.incidents.group import Saga
+from eddyline.incidents.incident import Technique
+from eddyline.verdicts.reason import amount
+
+MANY: Final = 10
+"""Addresses up to this many are named one by one, beyond as networks."""
+
+
+@cache
+def _table() -> dict[str, tuple[Technique, ...]]:
+    text = files("eddyline.incidents").joinpath("attack_v18_1.json").read_text(encoding="utf-8")
+    attacks = json.loads(text)["attacks"]
+    return {key: tuple(Technique(*row) for row in rows) for key, rows in attacks.items()}
+
+
+def techniques(attack: str) -> list[Technique]:
+    """Give the ATT&CK techniques of a behaviour; none when the table has none.
+
+    Parameters
+    ----------
+    attack
+        One of ``incident.ATTACKS``.
+    """
+    return list(_table().get(attack, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the flows of an incident say, counted once.
+
+    Parameters
+    ----------
+    sources, destinations
+        Addresses or networks, the busiest first.
+    n_sources, n_destinations, n_ports, n_flows
+        Distinct counts.
+    ports
+        Destination ports, most frequent first, at most 20.
+    proto
+        Transport protocol, or ``"mixed"``.
+    span_s
+        From the first start to the last end.
+    bytes_out, bytes_in
+        Sums.
+    """
+
+    sources: list[str]
+    destinations: list[str]
+    n_sources: int
+    n_destinations: int
+    n_ports: int
+    n_flows: int
+    ports: list[int]
+    proto: str
+    span_s: float
+    bytes_out: float
+    bytes_in: float
+
+    @property
+    def who(self) -> str:
+        """The source or sources, as a person says them."""
+        return _people(self.sources, self.n_sources)
+
+    @property
+    def whom(self) -> str:
+        """The destination or destinations, as a person says them."""
+        return _people(self.destinations, self.n_destinations)
+
+    @property
+    def span(self) -> str:
+        """The duration, as a person says it."""
+        return amount(max(self.span_s, 1.0), "s")
+
+    @property
+    def service(self) -> str:
+        """The service most used, such as ``ssh (tcp/22)``."""
+        if not self.ports:
+            return self.proto
+        return service_name(self.proto, self.ports[0])
+
+
+def facts_of(flows: pl.DataFrame) -> Facts:
+    """Count what the flows of an incident say.
+
+    Parameters
+    ----------
+    flows
+        Columns of ``story.EVIDENCE_COLUMNS``.
+    """
+    ported = flows.filter(pl.col("port") >= 0)
+    ports = ported.group_by("port").len().sort(["len", "port"], descending=[True, False])
+    protos = flows["proto"].cast(pl.String).unique().to_list()
+    services = flows.select(pl.struct("ip_proto", "port").n_unique()).item()
+    first, last = flows["ts"].min(), flows["ts_end"].max()
+    return Facts(
+        sources=places(flows["src_ip"]),
+        destinations=places(flows["dst_ip"]),
+        n_sources=flows["src_ip"].n_unique(),
+        n_destinations=flows["dst_ip"].n_unique(),
+        n_ports=int(services),
+        n_flows=flows.height,
+        ports=ports["port"].head(20).to_list(),
+        proto=str(protos[0]) if len(protos) == 1 else "mixed",
+        span_s=(int(last) - int(first)) / 1e6,  # type: ignore[arg-type]
+        bytes_out=float(flows["bytes_out"].sum()),
+        bytes_in=float(flows["bytes_in"].sum()),
+    )
+
+
+def places(addresses: pl.Series) -> list[str]:
+    """Give a few addresses as they are, and many as the networks that hold them.
+
+    Parameters
+    ----------
+    addresses
+        One a flow.
+    """
+    counts = addresses.cast(pl.String).value_counts(sort=False)
+    name = counts.columns[0]
+    ordered = counts.sort(["count", name], descending=[True, False])[name].to_list()
+    if len(ordered) <= MANY:
+        return ordered
+    return _networks(ordered)
+
+
+def _networks(addresses: Sequence[str]) -> list[str]:
+    """Give at most ``MANY`` networks that hold the addresses, as narrow as that allows."""
+    parsed = []
+    for text in addresses:
+        try:
+            parsed.append(ipaddress.ip_address(text))
+        except ValueError:
+            return [*addresses[:MANY]]
+    found: list[str] = []
+    for version, widths in ((4, (24, 16, 8, 0)), (6, (64, 48, 32, 0))):
+        ours = [address for address in parsed if address.version == version]
+        for width in widths if ours else ():
+            nets = (
+                {ipaddress.ip_network((int(a), width), strict=False) for a in ours}
+                if (version == 4)
+                else {ipaddress.IPv6Network((int(a), width), strict=False) for a in ours}
+            )
+            if len(nets) <= MANY or width == 0:
+                found.extend(str(net) for net in sorted(nets, key=str))
+                break
+    return found
+
+
+def _people(places_: Sequence[str], count: int) -> str:
+    if count == 1 and len(places_) == 1:
+        return places_[0]
+    if count <= 3:
+        return " and ".join(places_)
+    nets = ", ".join(places_[:2]) if any("/" in p for p in places_) else ""
+    anywhere = {"0.0.0.0/0", "::/0"} & set(places_)
+    return f"{count:,} hosts" + (f" of {nets}" if nets and not anywhere else "")
+
+
+Say = Callable[[Saga, Facts], str]
+
+
+def _host_scan(_saga: Saga, facts: Facts) -> str:
+    return f"{facts.who} tried {facts.n_ports:,} ports of {facts.whom} in {facts.span}"
+
+
+def _sweep(_saga: Saga, facts: Facts) -> str:
+    nets = places_of_many(facts)
+    if facts.proto in {"icmp", "ipv6-icmp"}:
+        return f"{facts.who} pinged {facts.n_destinations:,} hosts{nets} in {facts.span}"
+    return f"{facts.who} tried {facts.n_destinations:,} hosts{nets} on {facts.service} in {facts.span}"
+
+
+def places_of_many(facts: Facts) -> str:
+    """Say which networks a crowd of destinations is in, or nothing when they are everywhere.
+
+    Parameters
+    ----------
+    facts
+        Counts of the incident.
+    """
+    nets = [place for place in facts.destinations if "/" in place]
+    if not nets or {"0.0.0.0/0", "::/0"} & set(nets):
+        return ""
+    more = f" and {len(nets) - 1} more networks" if len(nets) > 1 else ""
+    return f" of {nets[0]}{more}"
+
+
+def _spread(saga: Saga, facts: Facts) -> str:
+    if saga.anchor[0] == "probed":
+        return (
+            f"{facts.n_sources:,} hosts from outside tried {facts.n_ports:,} ports of "
+            f"{facts.whom} in {facts.span} and got nothing"
+        )
+    if facts.n_destinations == 1:
+        return _host_scan(saga, facts)
+    return (
+        f"{facts.who} tried {facts.n_destinations:,} hosts{places_of_many(facts)} on "
+        f"{facts.n_ports:,} ports in {facts.span} and got nothing"
+    )
+
+
+def _smurf(saga: Saga, facts: Facts) -> str:
+    return (
+        f"{saga.measures.get('pkts', facts.n_flows):,.0f} pings to the broadcast address "
+        f"{facts.destinations[0]} in the name of {saga.entity} in {facts.span}: "
+        "every host answers to it"
+    )
+
+
+def _reflection(_saga: Saga, facts: Facts) -> str:
+    return (
+        f"{facts.n_sources:,} hosts sent {facts.whom} {amount(facts.bytes_out, 'bytes')} of answers "
+        f"to questions it never asked, in {facts.span}"
+    )
+
+
+def _flood(saga: Saga, facts: Facts) -> str:
+    pkts = saga.measures.get("pkts", 0.0)
+    what = (
+        f"{facts.n_flows:,} connections that carried nothing"
+        if facts.n_flows >= 0.02 * pkts
+        else f"{pkts:,.0f} packets that nobody answered"
+    )
+    return f"{facts.who} sent {facts.whom} {what}, in {facts.span}"
+
+
+def _guessing(_saga: Saga, facts: Facts) -> str:
+    return (
+        f"{facts.who} tried to log in to {facts.whom} by {facts.service} {facts.n_flows:,} times "
+        f"in {facts.span}, each try like the other"
+    )
+
+
+def _beacon(saga: Saga, facts: Facts) -> str:
+    gap = saga.measures.get("gap_s", 0.0)
+    every = f" every {amount(gap, 's')}" if gap >= 1 else ""
+    vain = saga.measures.get("vain")
+    tail = (
+        ", mostly without an answer"
+        if vain is not None and vain >= 0.5 * saga.measures.get("attempts", 1)
+        else ", regular as a clock and always alike"
+        if vain is None
+        else ""
+    )
+    return (
+        f"{facts.who} called {facts.whom} by {facts.service} {facts.n_flows:,} times in "
+        f"{facts.span},{every or ' again and again'}{tail}"
+    )
+
+
+def _tunnel(saga: Saga, facts: Facts) -> str:
+    total = amount(facts.bytes_out + facts.bytes_in, "bytes")
+    payload = saga.measures.get("payload", 0.0)
+    kind = "DNS" if "dns" in saga.measures else "ICMP"
+    return (
+        f"{facts.who} and {facts.whom} moved {total} inside {kind} in {facts.span}, "
+        f"{payload:,.0f} B in each {'question' if kind == 'DNS' else 'packet'}"
+    )
+
+
+def _exfiltration(_saga: Saga, facts: Facts) -> str:
+    return (
+        f"{facts.who} sent {amount(facts.bytes_out, 'bytes')} to {facts.whom} outside by "
+        f"{facts.service} in {facts.span} and received {amount(facts.bytes_in, 'bytes')}"
+    )
+
+
+def _unusual(saga: Saga, facts: Facts) -> str:
+    if saga.contributions:
+        return f"{saga.entity}: {saga.contributions[0].words}"
+    return f"{saga.entity} did something unusual in {facts.span}"
+
+
+SENTENCES: Final[dict[str, Say]] = {
+    "nmap_scan": _host_scan,
+    "ip_sweep": _sweep,
+    "ip_sweep_external": _sweep,
+    "port_sweep": _spread,
+    "port_sweep_external": _spread,
+    "smurf": _smurf,
+    "reflection": _reflection,
+    "flood": _flood,
+    "guessing": _guessing,
+    "c2_beacon": _beacon,
+    "tunnel": _tunnel,
+    "exfiltration": _exfiltration,
+    "unusual": _unusual,
+}
+"""How each behaviour is told."""
+
+
+@cache
+def _advice() -> dict[str, str]:
+    text = files("eddyline.incidents").joinpath("advice.json").read_text(encoding="utf-8")
+    advice: dict[str, str] = json.loads(text)
+    return advice
+
+
+def what_to_do(attack: str) -> str:
+    """Give the first thing to do about a behaviour.
+
+    Parameters
+    ----------
+    attack
+        One of ``incident.ATTACKS``.
+    """
+    return _advice().get(attack, "")
+
+
+def sentence(saga: Saga, facts: Facts, normal: tuple[float, float] | None, unit: str) -> str:
+    """Say an incident in one sentence, with what is normal for its entity when that is known.
+
+    Parameters
+    ----------
+    saga
+        The incident.
+    facts
+        Counts of its flows.
+    normal
+        The entity's own range of the measure, or None.
+    unit
+        Unit of the measure.
+    """
+    said = SENTENCES[saga.attack](saga, facts)
+    if normal is None or saga.attack == "unusual":
+        return said
+    low, high = amount(normal[0], unit), amount(normal[1], unit)
+    usual = high if low == high else f"{low}–{high}"
+    return f"{said}; normal for this host: {usual}"

@@ -1,0 +1,201 @@
+"""Floods: more than anybody could want, from one, from many, by way of others, by broadcast.
+
+What belongs here: traffic that is strange for its rate and its lack of answers. What does not: scans.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import polars as pl
+
+from eddyline.incidents.patterns.levels import Sight
+from eddyline.incidents.patterns.shape import SERVICE, nothing, span_s, stories
+from eddyline.incidents.story import Story
+
+REFLECTORS: Final = (7, 17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 500, 520, 623, 1434, 1900,
+                     3283, 3389, 3478, 3702, 5093, 5353, 10001, 11211, 27960, 37810)  # fmt: skip
+"""UDP ports of services that answer with more than they were asked (US-CERT alert TA14-017A and later)."""
+
+
+def smurfs(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find ICMP echo to a broadcast address: the asker is the (spoofed) victim.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    keys = ["window", "src_ip"]
+    echo = pl.col("ip_proto") == 1
+    called = flows.filter(echo & pl.col("to_broadcast"))
+    found = (
+        called.group_by(keys)
+        .agg(
+            pl.col("pkts_out").sum().alias("pkts"),
+            pl.col("dst_ip").first(),
+            pl.col("bytes_out").sum().alias("bytes"),
+        )
+        .filter(pl.col("pkts") >= at.levels.broadcast_pkts)
+    )
+    answers = flows.filter(echo & (pl.col("icmp_type") == 0)).join(
+        found.select("window", pl.col("src_ip").alias("victim")),
+        left_on=["window", "dst_ip"],
+        right_on=["window", "victim"],
+        how="inner",
+    )
+    # The answers of the amplifiers go to the victim: they belong to the same story.
+    answers = answers.with_columns(pl.col("dst_ip").alias("asker"))
+    shown = pl.concat([called.with_columns(pl.col("src_ip").alias("asker")), answers])
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="smurf",
+            anchor=(row["asker"],),
+            entity=row["asker"],
+            flows=nothing(),
+            measures={"pkts": row["pkts"], "bytes": row["bytes"]},
+            feature="broadcast_pkts",
+            value=row["pkts"],
+            strength=row["pkts"] / at.levels.broadcast_pkts,
+        )
+
+    renamed = found.rename({"src_ip": "asker"})
+    return stories(renamed, shown, ["window", "asker"], describe)
+
+
+def reflections(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find many hosts answering one that never asked: UDP services, or SYN-ACKs to a spoofed SYN.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    keys = ["window", "dst_ip"]
+    udp = (pl.col("ip_proto") == 17) & pl.col("sport").is_in(REFLECTORS)
+    shown = flows.filter((udp | pl.col("syn_ack")) & ~pl.col("answered") & ~pl.col("to_group"))
+    found = (
+        shown.group_by(keys)
+        .agg(
+            pl.col("src_ip").n_unique().alias("sources"),
+            pl.col("pkts_out").sum().alias("pkts"),
+            pl.col("bytes_out").sum().alias("bytes"),
+            pl.col("sport").mode().first().alias("service_port"),
+        )
+        .filter(pl.col("sources") >= at.levels.reflection_sources)
+    )
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="reflection",
+            anchor=(row["dst_ip"],),
+            entity=row["dst_ip"],
+            flows=nothing(),
+            measures={k: row[k] for k in ("sources", "pkts", "bytes", "service_port")},
+            feature="in_sources",
+            value=row["sources"],
+            strength=row["sources"] / at.levels.reflection_sources,
+        )
+
+    return stories(found, shown, keys, describe)
+
+
+def many_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find one host that very many sources send vain flows to.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    keys = ["window", "dst_ip"]
+    shown = flows.filter(pl.col("fruitless"))
+    found = (
+        shown.group_by(keys)
+        .agg(
+            pl.col("src_ip").n_unique().alias("sources"),
+            pl.len().alias("attempts"),
+            pl.col("pkts_out").sum().alias("pkts"),
+            (pl.len() / span_s()).alias("rate"),
+        )
+        .filter(
+            (pl.col("attempts") >= at.levels.flood_flows)
+            & (pl.col("sources") >= at.levels.flood_sources)
+            & (pl.col("rate") >= at.levels.flood_rate)
+        )
+    )
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="flood",
+            anchor=(row["dst_ip"],),
+            entity=row["dst_ip"],
+            flows=nothing(),
+            measures={k: row[k] for k in ("sources", "attempts", "pkts", "rate")},
+            feature="in_sources",
+            value=row["sources"],
+            strength=row["attempts"] / at.levels.flood_flows,
+        )
+
+    return stories(found, shown, keys, describe)
+
+
+def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find one source that sends one host vain flows, or unanswered packets, at a great rate.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    keys = ["window", "src_ip", "dst_ip"]
+    rate = pl.col("pkts_out") / pl.col("duration_s").clip(0.1)
+    packets = (pl.col("pkts_out") >= at.levels.packet_flood) & (rate >= at.levels.packet_rate)
+    one_way = packets & (pl.col("pkts_in") < 0.1 * pl.col("pkts_out")) & ~pl.col("to_group")
+    shown = flows.filter((pl.col("fruitless") & ~pl.col("backwards")) | one_way)
+    found = (
+        shown.group_by(keys)
+        .agg(
+            pl.len().alias("attempts"),
+            SERVICE.n_unique().alias("ports"),
+            pl.col("pkts_out").sum().alias("pkts"),
+            (pl.len() / span_s()).alias("rate"),
+            one_way.any().alias("packet_flood"),
+        )
+        .filter(
+            (
+                (pl.col("attempts") >= at.levels.flood_flows / 2)
+                & (pl.col("rate") >= at.levels.flood_rate)
+                & (pl.col("attempts") >= 20 * pl.col("ports"))
+            )
+            | pl.col("packet_flood")
+        )
+    )
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="flood",
+            anchor=(row["dst_ip"],),
+            entity=row["src_ip"],
+            flows=nothing(),
+            measures={
+                "sources": 1,
+                "attempts": row["attempts"],
+                "pkts": row["pkts"],
+                "rate": row["rate"],
+            },
+            feature="flows_per_service" if not row["packet_flood"] else "pkts_out",
+            value=row["attempts"] if not row["packet_flood"] else row["pkts"],
+            strength=max(1.0, row["attempts"] / at.levels.flood_flows),
+        )
+
+    return stories(found, shown, keys, describe)

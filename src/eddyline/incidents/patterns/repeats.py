@@ -1,0 +1,202 @@
+"""Repeats: the same contact again and again — guessing, calling home, beacons.
+
+What belongs here: one source and one service, counted and compared in time and size. What does not:
+volume (``volumes.py``) and rates without answers (``floods.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import polars as pl
+
+from eddyline.features.columns import WINDOW_US
+from eddyline.incidents.patterns.levels import Sight
+from eddyline.incidents.patterns.shape import SERVICE, nothing, span_s, spread, stories
+from eddyline.incidents.story import Story
+
+LOGIN_PORTS: Final = (21, 22, 23, 25, 110, 143, 389, 445, 465, 587, 636, 993, 995, 1433, 1521,
+                      2222, 2323, 3306, 3389, 5432, 5900, 5901, 6379)  # fmt: skip
+"""Services where a connection is a login."""
+
+WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
+"""Services where a login looks like any page."""
+
+INFRASTRUCTURE_PORTS: Final = (
+    53,
+    67,
+    68,
+    123,
+    137,
+    138,
+    161,
+    514,
+    546,
+    547,
+    853,
+    1900,
+    5353,
+    5355,
+)
+"""Services that are regular by nature: names, time, addresses, management."""
+
+_KEYS = ["window", "src_ip", "dst_ip", "service"]
+
+
+def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find many answered attempts alike against one login service.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    tcp = pl.col("ip_proto") == 6
+    answered = (pl.col("payload_in") > 0) & ~pl.col("backwards")
+    shown = flows.filter(tcp & answered).with_columns(SERVICE.alias("service"))
+    login = pl.col("port").is_in(LOGIN_PORTS)
+    web = pl.col("port").is_in(WEB_PORTS)
+    counts = (
+        shown.filter(login | web)
+        .group_by(_KEYS)
+        .agg(
+            pl.col("port").first(),
+            pl.len().alias("attempts"),
+            (pl.len() / span_s()).alias("rate"),
+            spread("payload_in").alias("in_spread"),
+            spread("payload_out").alias("out_spread"),
+            pl.col("payload_out").median().alias("asked"),
+            pl.col("duration_s").median().alias("lasted"),
+        )
+    )
+    scale = 1.0 if at.window_us <= WINDOW_US else 1.5
+    alike = (pl.col("in_spread") <= 0.35) & (pl.col("asked") <= 6000) & (pl.col("lasted") <= 60)
+    by_login = login & alike & (pl.col("attempts") >= at.levels.logins * scale)
+    same = (pl.col("in_spread") <= 0.05) & (pl.col("out_spread") <= 0.05)
+    by_web = web & same & (pl.col("attempts") >= at.levels.web_logins * scale)
+    found = counts.filter(by_login | (by_web & (pl.col("rate") >= at.levels.login_rate)))
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="guessing",
+            anchor=(row["src_ip"], str(row["port"])),
+            entity=row["src_ip"],
+            flows=nothing(),
+            measures={"attempts": row["attempts"], "rate": row["rate"], "port": row["port"]},
+            grain="dyad",
+            feature="service_flows",
+            value=row["attempts"],
+            strength=row["attempts"] / at.levels.logins,
+        )
+
+    return stories(found, shown, _KEYS, describe)
+
+
+def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find an inside host that keeps calling one outside service which hardly answers.
+
+    Only told of windows longer than five minutes.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    if at.window_us <= WINDOW_US:
+        return []
+    outside = pl.col("direction").is_in(["outbound", "unknown"]) & ~pl.col("to_group")
+    tcp = pl.col("ip_proto") == 6
+    wanted = outside & tcp & ~pl.col("backwards") & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
+    shown = flows.filter(wanted).with_columns(SERVICE.alias("service"))
+    found = (
+        shown.group_by(_KEYS)
+        .agg(
+            pl.col("port").first(),
+            pl.len().alias("attempts"),
+            pl.col("fruitless").sum().alias("vain"),
+            span_s().alias("span_s"),
+            (pl.col("ts").sort().diff().median() / 1e6).alias("gap_s"),
+        )
+        .filter(
+            (pl.col("vain") >= at.levels.calls)
+            & (pl.col("vain") >= 0.3 * pl.col("attempts"))
+            & (pl.col("span_s") >= 600)
+        )
+    )
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="c2_beacon",
+            anchor=(row["src_ip"], row["dst_ip"], str(row["port"])),
+            entity=row["src_ip"],
+            flows=nothing(),
+            measures={k: row[k] for k in ("attempts", "vain", "gap_s", "port", "span_s")},
+            grain="dyad",
+            feature="service_flows",
+            value=row["attempts"],
+            strength=row["vain"] / at.levels.calls,
+        )
+
+    return stories(found, shown, _KEYS, describe)
+
+
+def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
+    """Find contacts with one outside service that are regular in time and alike in size.
+
+    Only told of windows longer than five minutes; infrastructure is left out.
+
+    Parameters
+    ----------
+    flows
+        Derived flows with the column ``window``.
+    at
+        The levels and the length of the window.
+    """
+    if at.window_us <= WINDOW_US:
+        return []
+    outside = pl.col("direction").is_in(["outbound", "unknown"]) & ~pl.col("to_group")
+    wanted = outside & ~pl.col("backwards") & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
+    talks = pl.col("ip_proto").is_in([6, 17]) & pl.col("answered")
+    shown = (
+        flows.filter(wanted & talks)
+        .with_columns(SERVICE.alias("service"))
+        .sort("ts", "uid")
+        .with_columns((pl.col("ts").diff().over(_KEYS) / 1e6).alias("gap_s"))
+    )
+    found = (
+        shown.group_by(_KEYS)
+        .agg(
+            pl.col("port").first(),
+            pl.len().alias("attempts"),
+            pl.col("gap_s").median(),
+            spread("gap_s").alias("gap_spread"),
+            spread("payload_out").alias("size_spread"),
+            span_s().alias("span_s"),
+        )
+        .filter(
+            (pl.col("attempts") >= at.levels.beacons)
+            & (pl.col("gap_s") >= 5.0)
+            & (pl.col("gap_spread") <= 0.3)
+            & (pl.col("size_spread") <= 0.1)
+            & (pl.col("span_s") >= 1200)
+        )
+    )
+
+    def describe(row: dict[str, Any]) -> Story:
+        return Story(
+            attack="c2_beacon",
+            anchor=(row["src_ip"], row["dst_ip"], str(row["port"])),
+            entity=row["src_ip"],
+            flows=nothing(),
+            measures={k: row[k] for k in ("attempts", "gap_s", "gap_spread", "port", "span_s")},
+            grain="dyad",
+            feature="service_flows",
+            value=row["attempts"],
+            strength=row["attempts"] / at.levels.beacons,
+        )
+
+    return stories(found, shown, _KEYS, describe)

@@ -1,0 +1,71 @@
+"""Turn groups of flows that passed a level into stories.
+
+What belongs here: the joins that all patterns share. What does not: any pattern's condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
+
+SERVICE = pl.col("ip_proto").fill_null(255).cast(pl.Int32) * 65537 + pl.col("port") + 1
+"""Protocol and port as one number."""
+
+Describe = Callable[[dict[str, Any]], Story]
+
+
+def stories(
+    groups: pl.DataFrame, flows: pl.DataFrame, keys: Sequence[str], describe: Describe
+) -> list[Story]:
+    """Make a story of each group, with its flows.
+
+    Parameters
+    ----------
+    groups
+        One row a group that passed, with ``keys`` and its counts.
+    flows
+        The flows that show the pattern, with ``keys``.
+    keys
+        Columns that join the two.
+    describe
+        From a row of ``groups`` to a story; its flows are put in here.
+    """
+    if groups.is_empty():
+        return []
+    ordered = groups.sort(*[pl.col(key).cast(pl.String) for key in keys])
+    numbered = ordered.with_row_index("group")
+    shown = flows.join(numbered.select("group", *keys), on=list(keys), how="inner")
+    parts = {key[0]: part for key, part in shown.partition_by("group", as_dict=True).items()}
+    found = []
+    for row in numbered.iter_rows(named=True):
+        story = describe(row)
+        story.window = row["window"]
+        story.flows = parts[row["group"]].select(EVIDENCE_COLUMNS)
+        found.append(story)
+    return found
+
+
+def nothing() -> pl.DataFrame:
+    """Give the empty frame that stands in a story until its flows are put in."""
+    return pl.DataFrame()
+
+
+def spread(column: str) -> pl.Expr:
+    """Tell how unlike values are: median absolute deviation over the median.
+
+    Parameters
+    ----------
+    column
+        Column of numbers.
+    """
+    values = pl.col(column)
+    return (values - values.median()).abs().median() / values.median().clip(1.0)
+
+
+def span_s() -> pl.Expr:
+    """Seconds from the first start to the last start, at least one."""
+    return ((pl.col("ts").max() - pl.col("ts").min()) / 1e6).clip(1.0)

@@ -1,0 +1,466 @@
+"""The main idea: legs of (view, detector) learn what is normal here and judge what comes after.
+
+``fit`` learns from flows, ``judge`` gives each closed window's rows a p-value and raises an alarm where it
+is below the level that the budget allows; ``fit_judge`` does both on one input, each row judged by
+detectors that did not learn from it. Stories and names are made of alarms in ``incidents``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eddyline.detectors.registry import detector_class
+from eddyline.errors import ModelError, TooFewRowsError, UsageError
+from eddyline.features.columns import derive
+from eddyline.features.registry import view_named
+from eddyline.features.view import View, ViewTable, WindowBuffer
+from eddyline.flows.batch import FlowBatch
+from eddyline.tables import Floats
+from eddyline.verdicts.alarm import Alarm, raise_alarms
+from eddyline.verdicts.archive import read_archive, write_archive
+from eddyline.verdicts.calibrate import Calibrator
+from eddyline.verdicts.fuse import fuse_min
+from eddyline.verdicts.leg import Fitted, Leg, LegRows, LegSpec
+from eddyline.verdicts.normal import ViewNormal, profile_arrays, profile_from_arrays
+
+DEFAULT_LEGS: Final = (
+    LegSpec("host", "tails"),
+    LegSpec("host", "tails", own=True),
+    LegSpec("host", "isolation_forest"),
+    LegSpec("host_hour", "tails"),
+    LegSpec("segment", "tails"),
+    LegSpec("segment", "neighbours"),
+    LegSpec("dyad", "tails"),
+    LegSpec("dyad", "neighbours"),
+    LegSpec("dyad", "ngram", params={"order": 1}),
+    LegSpec("flow", "isolation_forest"),
+)
+"""One setting for everything: the legs of every scan."""
+
+MAX_FIT_ROWS: Final = 60_000
+"""Rows of one view that a fit keeps; more are thinned evenly by entity and time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewVerdicts:
+    """The rows of one view with their verdicts.
+
+    Parameters
+    ----------
+    view
+        The view.
+    table
+        Its rows.
+    entities
+        What each row stands for, as text.
+    p_values
+        Fused over the view's legs, shape ``(n,)``; NaN where no leg could judge.
+    scores
+        Score of each leg, by name.
+    """
+
+    view: View
+    table: ViewTable
+    entities: NDArray[np.str_]
+    p_values: Floats
+    scores: dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The windows of one length that were closed together.
+
+    Parameters
+    ----------
+    window_us
+        Length of the windows, µs.
+    flows
+        Their flows, derived and numbered, with the column ``window``.
+    verdicts
+        One entry a view of that length.
+    alarms
+        Rows below the alarm level, most unlikely first.
+    """
+
+    window_us: int
+    flows: pl.DataFrame
+    verdicts: list[ViewVerdicts]
+    alarms: list[Alarm]
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Legs that learn what is normal and judge by it.
+
+    Parameters
+    ----------
+    legs
+        Which detectors look at which views.
+    budget
+        False alarms a day, ``> 0``, over all views, that the level is set for.
+    seed
+        Start of the randomness.
+
+    Examples
+    --------
+    >>> from eddyline.pipeline import Pipeline
+    >>> Pipeline(budget=2.0).budget
+    2.0
+    """
+
+    legs: Sequence[LegSpec] = DEFAULT_LEGS
+    budget: float = 1.0
+    seed: int = 0
+    fitted: dict[str, Leg] = field(default_factory=dict)
+    normals: dict[str, ViewNormal] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    judged_rows: dict[str, int] = field(default_factory=dict)
+    trained_flows: int = 0
+    trained_us: tuple[int, int] | None = None
+    from_itself: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.budget > 0:
+            message = f"budget must be > 0 false alarms a day, got {self.budget}; 1 is usual"
+            raise UsageError(message)
+
+    @property
+    def views(self) -> list[View]:
+        """The views that the legs look at, in the order of the legs."""
+        return [view_named(name) for name in dict.fromkeys(leg.view for leg in self.legs)]
+
+    def fit(self, batches: Iterable[FlowBatch]) -> Pipeline:
+        """Learn what is normal; a view with too few rows gets no legs and a note that says so.
+
+        Parameters
+        ----------
+        batches
+            Flows in event-time order.
+        """
+        return self._fit(_number(batches))
+
+    def judge(self, batches: Iterable[FlowBatch]) -> Iterator[Judged]:
+        """Judge flows by what was learned; any cut of the input into batches gives the same.
+
+        Parameters
+        ----------
+        batches
+            Flows in event-time order.
+        """
+        return self._judge(_number(batches), held_out=False)
+
+    def fit_judge(self, batches: Iterable[FlowBatch]) -> Iterator[Judged]:
+        """Learn from an input and judge it, each row by detectors that did not learn from it.
+
+        The whole input is seen before the first window is judged.
+
+        Parameters
+        ----------
+        batches
+            Flows in event-time order.
+        """
+        self.from_itself = True
+        flows = list(_number(batches))
+        self._fit(flows)
+        return self._judge(flows, held_out=True)
+
+    def own_range(self, grain: str, entity: str, feature: str) -> tuple[float, float] | None:
+        """Give the smallest and largest value of an entity's own past; None when it has none.
+
+        Parameters
+        ----------
+        grain
+            Name of a view.
+        entity
+            The row's keys, joined by ``|``.
+        feature
+            Name of a feature of that view.
+        """
+        normal = self.normals.get(grain)
+        names = view_named(grain).names
+        if normal is None or feature not in names:
+            return None
+        place = int(normal.profile.find([entity])[0])
+        column = names.index(feature)
+        if place < 0:
+            return None
+        profile = normal.profile
+        return float(profile.low[place, column]), float(profile.high[place, column])
+
+    def own_habit(self, grain: str, entity: str, feature: str) -> float | None:
+        """Give the median of an entity's own past; None when it has none.
+
+        Parameters
+        ----------
+        grain
+            Name of a view.
+        entity
+            The row's keys, joined by ``|``.
+        feature
+            Name of a feature of that view.
+        """
+        normal = self.normals.get(grain)
+        names = view_named(grain).names
+        if normal is None or feature not in names:
+            return None
+        place = int(normal.profile.find([entity])[0])
+        if place < 0:
+            return None
+        return float(normal.profile.middle[place, names.index(feature)])
+
+    def network_range(self, grain: str, feature: str) -> tuple[float, float] | None:
+        """Give the network's normal range of a feature; None when nothing was learned.
+
+        Parameters
+        ----------
+        grain
+            Name of a view.
+        feature
+            Name of a feature of that view.
+        """
+        normal = self.normals.get(grain)
+        names = view_named(grain).names
+        if normal is None or feature not in names:
+            return None
+        column = names.index(feature)
+        return float(normal.low[column]), float(normal.high[column])
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file, without code in it.
+
+        Parameters
+        ----------
+        path
+            Where to, by custom ``*.eddy``.
+        """
+        groups: dict[str, dict[str, NDArray[Any]]] = {}
+        legs = []
+        for number, (name, leg) in enumerate(sorted(self.fitted.items())):
+            arrays = {f"detector_{k}": v for k, v in leg.whole.detector.to_arrays().items()}
+            arrays |= {f"calibration_{k}": v for k, v in leg.calibrator.to_arrays().items()}
+            if leg.whole.profile is not None:
+                past = profile_arrays(leg.whole.profile)
+                arrays |= {f"past_{k}": v for k, v in past.items()}
+            groups[f"leg{number}"] = arrays
+            spec = leg.spec
+            legs.append(
+                {
+                    "name": name,
+                    "view": spec.view,
+                    "detector": spec.detector,
+                    "own": spec.own,
+                    "params": dict(spec.params),
+                    "fitted_rows": leg.fitted_rows,
+                    "arrays": f"leg{number}",
+                }
+            )
+        groups |= {f"normal_{name}": n.to_arrays() for name, n in self.normals.items()}
+        manifest = {
+            "budget": self.budget,
+            "seed": self.seed,
+            "legs": legs,
+            "views": {view.name: list(view.names) for view in self.views},
+            "notes": self.notes,
+            "trained_flows": self.trained_flows,
+            "trained_us": self.trained_us,
+            "all_legs": [
+                {"view": s.view, "detector": s.detector, "own": s.own, "params": dict(s.params)}
+                for s in self.legs
+            ],
+        }
+        write_archive(Path(path), manifest, groups)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Pipeline:
+        """Read a model file, refusing what it does not know.
+
+        Parameters
+        ----------
+        path
+            A file that ``save`` wrote.
+
+        Raises
+        ------
+        ModelError
+            When the file is damaged, hostile, or was made with other features.
+        """
+        manifest, groups = read_archive(Path(path))
+        try:
+            specs = tuple(LegSpec(**spec) for spec in manifest["all_legs"])
+            model = cls(specs, float(manifest["budget"]), int(manifest["seed"]))
+            for name, names in manifest["views"].items():
+                view = view_named(name)
+                if list(view.names) != names:
+                    message = f"{path}: the features of view {name!r} must be today's; learn again"
+                    raise ModelError(message)
+                if f"normal_{name}" in groups:
+                    model.normals[name] = ViewNormal.from_arrays(
+                        groups[f"normal_{name}"], len(names)
+                    )
+            for entry in manifest["legs"]:
+                leg = _load_leg(entry, groups[entry["arrays"]])
+                model.fitted[leg.spec.name] = leg
+            model.notes = {str(k): str(v) for k, v in manifest["notes"].items()}
+            model.trained_flows = int(manifest["trained_flows"])
+            trained = manifest["trained_us"]
+            model.trained_us = None if trained is None else (int(trained[0]), int(trained[1]))
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"{path}: must hold a whole model, got {type(error).__name__}: {error}"
+            raise ModelError(message) from error
+        return model
+
+    def _fit(self, frames: Iterable[pl.DataFrame]) -> Pipeline:
+        """Learn from derived flows."""
+        kept: dict[str, list[LegRows]] = {view.name: [] for view in self.views}
+        counts = dict.fromkeys(kept, 0)
+        first, last = None, None
+        for _, closed in _windows(self.views, self._seen(frames)):
+            for view, table in closed:
+                rows = leg_rows(view, table)
+                counts[view.name] += len(rows)
+                kept[view.name].append(rows)
+                first = min(first or 2**62, int(table.flows["ts_end"].min()))  # type: ignore[arg-type]
+                last = max(last or 0, int(table.flows["ts_end"].max()))  # type: ignore[arg-type]
+        if first is None or last is None:
+            message = "there must be flows to learn from, got none; check the input"
+            raise TooFewRowsError(message)
+        self.trained_us = (first, last)
+        for view in self.views:
+            rows = _thin(_joined(kept.pop(view.name)))
+            self.normals[view.name] = ViewNormal.fit(view, rows, counts[view.name], last - first)
+            for spec in self.legs:
+                if spec.view == view.name:
+                    self._fit_leg(spec, rows)
+        return self
+
+    def _seen(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        for frame in frames:
+            self.trained_flows += frame.height
+            yield frame
+
+    def _fit_leg(self, spec: LegSpec, rows: LegRows) -> None:
+        try:
+            leg = Leg.fit(spec, rows, self.seed)
+        except TooFewRowsError as error:
+            self.notes[spec.name] = str(error)
+            return
+        self.fitted[spec.name] = leg
+        if leg.calibrator.note:
+            self.notes[spec.name] = leg.calibrator.note
+
+    def _judge(self, frames: Iterable[pl.DataFrame], *, held_out: bool) -> Iterator[Judged]:
+        """Judge derived flows, a group of closed windows at a time."""
+        for window_us, closed in _windows(self.views, frames):
+            verdicts = [self._verdicts(view, table, held_out=held_out) for view, table in closed]
+            alarms = [a for verdict in verdicts for a in self._alarms(verdict)]
+            alarms.sort(key=lambda alarm: (alarm.p_value, alarm.window, alarm.addresses))
+            yield Judged(window_us, closed[0][1].flows, verdicts, alarms)
+
+    def _verdicts(self, view: View, table: ViewTable, *, held_out: bool) -> ViewVerdicts:
+        rows = leg_rows(view, table)
+        legs = [leg for leg in self.fitted.values() if leg.spec.view == view.name]
+        scores = {leg.spec.name: leg.score(rows, held_out=held_out) for leg in legs}
+        for name in scores:
+            self.judged_rows[name] = self.judged_rows.get(name, 0) + len(rows)
+        fused = np.full(len(rows), np.nan)
+        if legs and len(rows):
+            each = [leg.calibrator.p_values(scores[leg.spec.name]) for leg in legs]
+            fused = fuse_min(np.column_stack(each))
+        return ViewVerdicts(view, table, rows.entities, fused, scores)
+
+    def _alarms(self, verdict: ViewVerdicts) -> list[Alarm]:
+        normal = self.normals.get(verdict.view.name)
+        if normal is None or not verdict.scores:
+            return []
+        level = self.budget / len(self.views) / normal.rows_per_day
+        legs = [self.fitted[name] for name in verdict.scores]
+        return raise_alarms(
+            verdict.view,
+            leg_rows(verdict.view, verdict.table),
+            verdict.table.rows,
+            legs=legs,
+            scores=verdict.scores,
+            p_values=verdict.p_values,
+            normal=normal,
+            level=min(level, 0.01),
+        )
+
+
+def leg_rows(view: View, table: ViewTable) -> LegRows:
+    """Give a view's rows as its legs need them.
+
+    Parameters
+    ----------
+    view
+        The view.
+    table
+        Its rows.
+    """
+    keys = [pl.col(key).cast(pl.String) for key in view.keys]
+    entities = table.rows.select(pl.concat_str(keys, separator="|")).to_series()
+    return LegRows(
+        table.X,
+        entities.to_numpy().astype(np.str_),
+        table.rows["window"].to_numpy().astype(np.int64),
+        table.tokens,
+    )
+
+
+def _load_leg(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Leg:
+    """Rebuild a leg from its part of a model file."""
+    spec = LegSpec(entry["view"], entry["detector"], bool(entry["own"]), entry["params"])
+
+    def part(prefix: str) -> dict[str, NDArray[Any]]:
+        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+    detector = detector_class(spec.detector).from_arrays(part("detector_"), spec.params)
+    profile = profile_from_arrays(part("past_")) if spec.own else None
+    calibrator = Calibrator.from_arrays(part("calibration_"))
+    rows = int(entry["fitted_rows"])
+    return Leg(spec, Fitted(spec, detector, profile), [], np.zeros(0), calibrator, rows)
+
+
+def _number(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
+    """Derive the columns of each batch and number its flows over the whole input."""
+    start = 0
+    for batch in batches:
+        flows = derive(batch.frame)
+        yield flows.with_columns(pl.int_range(start, start + flows.height).alias("flow"))
+        start += flows.height
+
+
+def _windows(
+    views: Sequence[View], frames: Iterable[pl.DataFrame]
+) -> Iterator[tuple[int, list[tuple[View, ViewTable]]]]:
+    """Give the views' rows each time windows are closed: length, then view and table."""
+    buffers = {length: WindowBuffer(length) for length in sorted({v.window_us for v in views})}
+    for frame in chain(frames, [None]):
+        for length, buffer in buffers.items():
+            closed = buffer.finish() if frame is None else buffer.update(frame)
+            if closed is not None and closed.height:
+                yield length, [(v, v.build(closed)) for v in views if v.window_us == length]
+
+
+def _joined(parts: list[LegRows]) -> LegRows:
+    tokens = [part.tokens for part in parts if part.tokens is not None]
+    return LegRows(
+        np.concatenate([part.X for part in parts]),
+        np.concatenate([part.entities for part in parts]),
+        np.concatenate([part.windows for part in parts]),
+        pl.concat(tokens) if tokens else None,
+    )
+
+
+def _thin(rows: LegRows) -> LegRows:
+    """Keep at most ``MAX_FIT_ROWS`` rows, evenly over the order they came in."""
+    if len(rows) <= MAX_FIT_ROWS:
+        return rows
+    return rows.take(np.linspace(0, len(rows) - 1, MAX_FIT_ROWS).astype(np.int64))
