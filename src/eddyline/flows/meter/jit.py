@@ -39,7 +39,7 @@ def source_digest(folder: Path) -> int:
     digest = hashlib.blake2b(digest_size=7)
     for path in sorted(folder.glob("*.py")):
         source = path.read_bytes()
-        if b"\n@inline\n" in source or path.stem == "layout":
+        if b"\n@inline\n" in source or path.stem in ("jit", "layout"):
             digest.update(source)
     return int.from_bytes(digest.digest(), "big")
 
@@ -52,7 +52,7 @@ def inline(function: Callable[..., Any]) -> Any:
     function
         Plain Python over integers and arrays.
     """
-    return numba.njit(error_model="numpy")(function)
+    return numba.njit(error_model="numpy", _nrt=False, forceinline=True)(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -66,10 +66,10 @@ def kernel(function: Callable[..., Any]) -> Any:
         Plain Python over integers and arrays.
     """
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return numba.njit(cache=True, error_model="numpy", _nrt=False)(function)
     except RuntimeError as error:
         LOGGER.warning("the packet kernel cannot be kept on disk (%s): set NUMBA_CACHE_DIR", error)
-        return numba.njit(error_model="numpy")(function)
+        return numba.njit(error_model="numpy", _nrt=False, forceinline=True)(function)
 
 
 @contextmanager
