@@ -1,0 +1,1 @@
+"""The traffic laboratory: real programs in network namespaces, captured with their ground truth."""
