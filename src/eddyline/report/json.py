@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from eddyline.errors import InputError
 from eddyline.incidents.incident import Contribution, Incident
-from eddyline.read.ingest import IngestReport
 from eddyline.report.words import rfc3339
 from eddyline.scan import ModelSummary, ScanResult
 
@@ -44,7 +43,7 @@ def to_json(result: ScanResult) -> dict[str, Any]:
     """
     return {
         "eddyline": result.version,
-        "input": _input(result.input),
+        "input": result.input.as_dict(),
         "flows_judged": result.flows_judged,
         "model": _model(result.model, result.settings),
         "incidents": [_incident(incident) for incident in result.incidents],
@@ -77,23 +76,6 @@ def write_json(result: ScanResult, path: Path | str) -> None:
             f"{path}: the JSON report must go to a file that can be written, {error.strerror}; "
         )
         raise InputError(message + "choose another path, or '-' for standard output") from error
-
-
-def _input(report: IngestReport) -> dict[str, Any]:
-    return {
-        "sources": list(report.sources),
-        "formats": list(report.formats),
-        "packets_read": report.packets_read,
-        "flows_read": report.flows_read,
-        "skipped": dict(sorted(report.skipped.items())),
-        "notes": dict(sorted(report.notes.items())),
-        "first_seen": _time(report.first_us),
-        "last_seen": _time(report.last_us),
-        "late_rows": report.late_rows,
-        "truncated": report.truncated,
-        "interrupted": report.interrupted,
-        "blind": [{"detection": spot.detection, "reason": spot.reason} for spot in report.blind],
-    }
 
 
 def _model(model: ModelSummary, settings: dict[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ What belongs here: sentences about the whole scan. What does not: one incident, 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from eddyline.read.ingest import IngestReport
 from eddyline.report.words import (
@@ -17,6 +18,9 @@ from eddyline.report.words import (
     span,
 )
 from eddyline.scan import ScanResult
+
+MOST_CAUSES: Final = 20
+"""Causes of loss, and notes, that are named one by one."""
 
 
 def headline(result: ScanResult) -> str:
@@ -63,7 +67,8 @@ def compared_with(result: ScanResult) -> str:
     if model.trained_from_us is not None and model.trained_to_us is not None:
         when = f", {interval(model.trained_from_us, model.trained_to_us)}"
     if model.kind == "saved":
-        return f"Compared with the model {model.name}: {learned} of normal{when}."
+        name = f"the model {model.name}" if model.name else "a saved model"
+        return f"Compared with {name}: {learned} of normal{when}."
     return (
         f"Compared with the capture itself, {learned}: what is common in it counts as normal, "
         "so an attack that fills the capture can hide."
@@ -71,7 +76,7 @@ def compared_with(result: ScanResult) -> str:
 
 
 def cautions(report: IngestReport) -> list[str]:
-    """Say what was lost or cut in reading, one sentence each; empty when all was read.
+    """Say what was lost or cut in reading, besides blind spots; empty when all was read.
 
     Parameters
     ----------
@@ -81,8 +86,6 @@ def cautions(report: IngestReport) -> list[str]:
     said: list[str] = []
     if report.interrupted:
         said.append("Reading was stopped before the end: this is a part of the input.")
-    if report.truncated:
-        said.append("The input ends inside a record: what came after is not in it.")
     if report.late_rows:
         said.append(f"{plural(report.late_rows, 'flow')} came late; judged, out of their order.")
     lost = sum(report.skipped.values())
@@ -119,11 +122,18 @@ def input_facts(report: IngestReport) -> list[tuple[str, str]]:
     facts.append(("Flows read", count(report.flows_read)))
     if report.first_us is not None and report.last_us is not None:
         facts.append(("Time", interval(report.first_us, report.last_us)))
-    facts.extend(
-        (f"Not used: {cause}", count(number)) for cause, number in report.skipped.most_common()
-    )
-    facts.extend((f"Noted: {name}", count(number)) for name, number in report.notes.most_common())
+    facts.extend(_counted("Not used", report.skipped))
+    facts.extend(_counted("Noted", report.notes))
     facts.append(("Late flows", count(report.late_rows)))
     facts.append(("Ends inside a record", "yes" if report.truncated else "no"))
     facts.append(("Stopped early", "yes" if report.interrupted else "no"))
     return facts
+
+
+def _counted(word: str, counts: Counter[str]) -> list[tuple[str, str]]:
+    """Give the most frequent causes as names and values, and the number of the others."""
+    facts = [
+        (f"{word}: {cause}", count(number)) for cause, number in counts.most_common(MOST_CAUSES)
+    ]
+    rest = len(counts) - MOST_CAUSES
+    return [*facts, (f"{word}: others", plural(rest, "kind"))] if rest > 0 else facts

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 50
 """Incidents that the table shows; the page and the JSON report have more."""
 
+MOST_FACTS: Final = 16
+"""Sentences about the input."""
+
 WIDEST: Final = 120
 """Columns that the table takes at the most; longer lines are hard to read."""
 
@@ -144,16 +147,13 @@ def _table(incidents: list[Incident], console: Console) -> Table:
 
 
 def _facts(result: ScanResult, console: Console) -> list[Text]:
-    lines = [_line(console, summary.compared_with(result))]
-    lines.extend(
-        _line(console, f"Not visible: {spot.detection} ({spot.reason}).", "yellow")
-        for spot in result.input.blind[:10]
-    )
-    if len(result.input.blind) > 10:
-        lines.append(
-            _line(console, f"Not visible: {len(result.input.blind) - 10} more, see the page.")
-        )
-    lines.extend(_line(console, sentence, "yellow") for sentence in summary.cautions(result.input))
+    """Say what the flows were compared with, what was read, and what could not be seen."""
+    told = [summary.compared_with(result), *result.input.sentences()]
     if not result.input.blind:
-        lines.append(_line(console, "No detector was blind."))
+        told.append("No detector was blind.")
+    lines = [_line(console, sentence) for sentence in told[:MOST_FACTS]]
+    if len(told) > MOST_FACTS:
+        lines.append(
+            _line(console, f"{words.plural(len(told) - MOST_FACTS, 'more fact')} on the page.")
+        )
     return lines

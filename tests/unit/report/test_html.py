@@ -26,12 +26,13 @@ HOSTILE = (
 class Page(HTMLParser):
     """Reads a page into its elements, and checks that every element is closed in order."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.elements = []
-        self.text = []
-        self.raw = {"style": "", "script": []}
-        self.open = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.style = ""
+        self.scripts: list[str] = []
+        self.open: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -49,9 +50,9 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if self.open and self.open[-1] == "script":
-            self.raw["script"].append(data)
+            self.scripts.append(data)
         elif self.open and self.open[-1] == "style":
-            self.raw["style"] += data
+            self.style += data
         else:
             self.text.append(data)
 
@@ -108,20 +109,20 @@ def test_page_asks_nothing_of_any_network(page):
         assert "style" not in attrs
         assert not [name for name in attrs if name.startswith("on")]
     assert page.all("link") == []
-    assert "url(" not in page.raw["style"]
-    assert "@import" not in page.raw["style"]
+    assert "url(" not in page.style
+    assert "@import" not in page.style
 
 
 def test_policy_allows_exactly_the_style_and_script_of_the_page(page):
     """A changed or added script does not run; nothing is allowed inline in general."""
     policies = [m for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
     policy = policies[0]["content"]
-    running = [text for text in page.raw["script"] if text.startswith('"use strict"')]
+    running = [text for text in page.scripts if text.startswith('"use strict"')]
 
     assert len(policies) == 1
     assert len(running) == 1
     assert policy == (
-        f"default-src 'none'; img-src data:; style-src {digest(page.raw['style'])}; "
+        f"default-src 'none'; img-src data:; style-src {digest(page.style)}; "
         f"script-src {digest(running[0])}; base-uri 'none'; form-action 'none'"
     )
 
@@ -150,7 +151,7 @@ def luminance(colour):
 
 def test_text_contrast_is_at_least_4_5_in_both_themes(page):
     """Each colour of text on each ground it stands on, by WCAG 2.2."""
-    blocks = re.findall(r":root \{(.*?)\}", page.raw["style"], re.S)
+    blocks = re.findall(r":root \{(.*?)\}", page.style, re.S)
     light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", b)) for b in blocks[:2])
     for theme in (light, dark):
         for text in ("ink", "soft", "link", "s1", "s2", "s3", "s4", "s5", "now"):
@@ -189,6 +190,7 @@ def hostile_result(results, text):
     result.input.sources = [text]
     result.input.formats = [text]
     result.input.notes[text] = 1
+    result.input.samples = [text]
     result.input.skipped[text] = 1
     result.input.blind = [BlindSpot(text, text)]
     result.settings = {text: text}

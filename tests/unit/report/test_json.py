@@ -19,6 +19,7 @@ from eddyline.scan import LegSummary, ModelSummary, ScanResult
 TEXT = st.text(st.characters(), max_size=12)
 COUNT = st.integers(0, 2**62)
 TIME = st.integers(-(2**62), 2**62)
+READ_TIME = st.integers(0, 253_402_300_799_000_000)  # readers refuse other times
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
 CONTRIBUTIONS = st.builds(
     Contribution,
@@ -66,9 +67,10 @@ REPORTS = st.builds(
     flows_read=COUNT,
     skipped=st.dictionaries(TEXT, COUNT, max_size=2).map(Counter),
     notes=st.dictionaries(TEXT, COUNT, max_size=2).map(Counter),
-    first_us=st.none() | TIME,
-    last_us=st.none() | TIME,
+    first_us=st.none() | READ_TIME,
+    last_us=st.none() | READ_TIME,
     late_rows=COUNT,
+    samples=st.lists(TEXT, max_size=2),
     truncated=st.booleans(),
     interrupted=st.booleans(),
     blind=st.lists(st.builds(BlindSpot, TEXT, TEXT), max_size=2),

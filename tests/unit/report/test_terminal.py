@@ -43,8 +43,8 @@ def test_table_tells_everything_within_80_columns(results):
         "address sweep, internal, T1018 · p 1 in 25,000",
         "no p-value: judged by a fixed rule",
         "Compared with the model office.eddy",
-        "Not visible: logins over TLS (the handshake is not in the capture).",
-        "915 records could not be used: 912 not IP, 3 truncated header.",
+        "Blind to logins over TLS: the handshake is not in the capture.",
+        "915 rows or packets were not used: 912 not IP, 3 truncated header.",
     ):
         assert said in joined(text)
 
@@ -89,7 +89,7 @@ def test_quiet_scan_states_how_much_was_judged_and_what_was_blind(results):
 
     assert "No incident in 12,408 flows over 4 h." in quiet
     assert "No detector was blind." in quiet
-    assert "Not visible: failed connections" in joined(printed(result))
+    assert "Blind to failed connections" in joined(printed(result))
     assert "No detector was blind." not in joined(printed(result))
 
 
