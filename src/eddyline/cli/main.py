@@ -57,12 +57,15 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Folder for the model, the report and the JSON.")
     ] = Path("eddyline-demo"),
+    open_report: Annotated[
+        bool, typer.Option("--open", help="Open the report in a browser.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Learn the bundled quiet morning, scan the afternoon, write the report."""
     from eddyline.cli.demo import run_demo
 
-    raise typer.Exit(run_demo(out, quiet=quiet))
+    raise typer.Exit(run_demo(out, quiet=quiet, open_report=open_report))
 
 
 @app.command()
