@@ -26,6 +26,7 @@ from eddyline.incidents.incident import Contribution, Incident
 from eddyline.report import summary, words
 from eddyline.report.canvas import CanvasGrid, aggregate
 from eddyline.report.picture import Picture, picture
+from eddyline.report.scale import Scale
 from eddyline.report.strip import Strip, strip
 from eddyline.report.timeline import timeline
 from eddyline.scan import ScanResult
@@ -98,7 +99,7 @@ class Canvas:
     data
         What the page's script needs for hovering.
     busiest
-        The busiest groups as a table: name, flows, flows of incidents in percent of cells.
+        The busiest columns as a table: name, flows, flows in cells with an incident.
     """
 
     name: str
@@ -106,6 +107,23 @@ class Canvas:
     picture: Picture
     data: Mapping[str, Any]
     busiest: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Flows over time as an area of the timeline.
+
+    Parameters
+    ----------
+    x, width
+        Per cent of the timeline.
+    path
+        Outline in a box of as many units as steps of time, 100 high.
+    """
+
+    x: float
+    width: float
+    path: str
 
 
 def render_html(result: ScanResult) -> str:
@@ -131,7 +149,7 @@ def render_html(result: ScanResult) -> str:
             cards=cards,
             hidden=max(0, len(result.incidents) - len(cards)),
             timeline=timeline(result.incidents[:MOST_CARDS], first_us, last_us),
-            volume=_volume(canvases[0].grid) if canvases else "",
+            volume=_volume(canvases[0].grid, first_us, last_us) if canvases else None,
             canvases=canvases,
             summary=summary,
             words=words,
@@ -264,22 +282,25 @@ def _busiest(grid: CanvasGrid) -> list[tuple[str, str, str]]:
 
 
 def _ends(result: ScanResult, canvases: Sequence[Canvas]) -> tuple[int, int]:
-    """Give the ends of the timeline: those of the canvas, the input or the incidents."""
+    """Give the ends of the timeline: what is drawn or was read, and all incidents within."""
+    report, times = result.input, []
     if canvases:
-        edges = canvases[0].grid.edges_us
-        return int(edges[0]), int(edges[-1])
-    report = result.input
-    if report.first_us is not None and report.last_us is not None:
-        return report.first_us, report.last_us
-    starts = [incident.first_us for incident in result.incidents] or [0]
-    return min(starts), max([incident.last_us for incident in result.incidents] or [0])
+        times += [int(canvases[0].grid.edges_us[0]), int(canvases[0].grid.edges_us[-1])]
+    elif report.first_us is not None and report.last_us is not None:
+        times += [report.first_us, report.last_us]
+    for incident in result.incidents[:MOST_CARDS]:
+        times += [incident.first_us, incident.last_us]
+    return (min(times), max(times)) if times else (0, 0)
 
 
-def _volume(grid: CanvasGrid) -> str:
-    """Give the number of flows over time as the outline of an area, in a box of rows × 100."""
+def _volume(grid: CanvasGrid, first_us: int, last_us: int) -> Volume:
+    """Give the number of flows over time as the outline of an area."""
+    axis = Scale(float(first_us), float(max(last_us, first_us + 1)))
+    start, end = axis.at(float(grid.edges_us[0])), axis.at(float(grid.edges_us[-1]))
     flows = grid.counts.sum(axis=1)
     most = max(1, int(flows.max()))
     steps = " ".join(
         f"L{i} {100 - 96 * v / most:.1f}H{i + 1}" for i, v in enumerate(flows.tolist())
     )
-    return f"M0 100{steps}L{len(flows)} 100Z"
+    width = max(round(end - start, 2), 0.3)
+    return Volume(min(start, 100 - width), width, f"M0 100{steps}L{len(flows)} 100Z")

@@ -56,6 +56,7 @@ _DARK: Final[tuple[Colour, ...]] = (
 LONGEST_NAME: Final = 18
 """Characters of a column's name under the picture."""
 
+_ROOM: Final = 92.0  # per cent up to which a number fits right of a cell
 _LETTER: Final = (1.5, 2.1)  # per cent of the width that a letter takes, wide page and narrow
 
 
@@ -109,7 +110,7 @@ class Mark:
     x, y
         Per cent from the left and from the top.
     anchor
-        ``start`` when the number stands right of the cell, else ``end``.
+        ``start`` when the number stands right of the place, else ``end``.
     rank
         The number.
     """
@@ -220,15 +221,19 @@ def _shades(grid: CanvasGrid) -> tuple[int, ...]:
 
 
 def _marks(rank: NDArray[np.int64], shown: tuple[int, ...]) -> tuple[Mark, ...]:
-    """Put each number beside the first cell of its incident, right of it while there is room."""
+    """Put each number beside the first cell of its incident: right, left, or in it, where room is."""
     height, width = rank.shape
     marks = []
     for value in shown:
         row, column = np.argwhere(rank == value)[0].tolist()
-        right = column < 0.9 * width
-        x = 100 * (column + right) / width
+        left, right = 100 * column / width, 100 * (column + 1) / width
+        place, anchor = (left, "start")
+        if right <= _ROOM:
+            place = right
+        elif left >= 100 - _ROOM:
+            anchor = "end"
         y = max(3.5, 100 * (row + 0.5) / height)
-        marks.append(Mark(round(x, 2), round(y, 2), "start" if right else "end", value))
+        marks.append(Mark(round(place, 2), round(y, 2), anchor, value))
     return tuple(marks)
 
 

@@ -44,6 +44,9 @@ SEVERITY_BANDS: Final = (
 )
 """Lowest severity of each band, from the table of scales in the conventions."""
 
+FULL_PORTS: Final = 20
+"""Ports that an incident keeps at the most."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 _FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _US
@@ -276,16 +279,19 @@ def several(names: list[str], most: int) -> str:
 
 
 def service(incident: Incident, most: int = 5) -> str:
-    """Write ports and protocol of an incident: "ports 22, 80/tcp", or the protocol alone.
+    """Write protocol and ports of an incident: "tcp port 22", "udp ports 53, 123 and 4 more".
 
     Parameters
     ----------
     incident
         The story.
     most
-        Ports to write out.
+        Ports to write out; of a full list, nobody knows how many more there are.
     """
     if not incident.ports:
         return incident.proto
     noun = "port" if len(incident.ports) == 1 else "ports"
-    return f"{noun} {several([str(port) for port in incident.ports], most)}/{incident.proto}"
+    ports = [str(port) for port in incident.ports]
+    if len(ports) >= FULL_PORTS:
+        return f"{incident.proto} {noun} {', '.join(ports[:most])} and others"
+    return f"{incident.proto} {noun} {several(ports, most)}"

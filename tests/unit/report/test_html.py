@@ -80,7 +80,7 @@ def test_page_says_what_was_found_and_what_not(page, results):
         "1 critical, 2 high, 1 medium, 1 low",
         "10.0.3.7 tried 1,902 hosts",
         "10.9.0.0/16",
-        "port 445/tcp",
+        "tcp port 445",
         "2025-11-10 12:00:00 – 12:04:00 UTC (4 min)",
         "address sweep, internal",
         "T1018 Remote System Discovery",
@@ -166,10 +166,11 @@ def test_text_contrast_is_at_least_4_5_in_both_themes(page):
 
 
 def hostile_result(results, text):
+    stored = text.encode("utf-8", "replace").decode()  # columns cannot hold lone surrogates
     result = results.scan_result(
         [
             results.incident(
-                uid=text,
+                uid=stored,
                 reason=text,
                 sources=[text],
                 destinations=[text],
@@ -181,7 +182,7 @@ def hostile_result(results, text):
                 techniques=[Technique(text, text, text, text)],
                 detectors={text: 1.0},
                 contributions=[Contribution(text, 1.0, "", 0.0, 2.0, 1.0, text)],
-                evidence=[Evidence(text, text), Evidence("plain", text)],
+                evidence=[Evidence(stored, text), Evidence("plain", text)],
                 direction=text,
             )
         ],
@@ -197,17 +198,17 @@ def hostile_result(results, text):
     result.version = text
     result.flow_verdicts = pl.DataFrame(
         {
-            "uid": [text, "plain"],
+            "uid": [stored, "plain"],
             "ts": [results.START_US, results.START_US + 5],
-            "src_ip": [text, "a"],
-            "dst_ip": [text, "b"],
+            "src_ip": [stored, "a"],
+            "dst_ip": [stored, "b"],
             "dst_port": pl.Series([1, None], dtype=pl.UInt16),
-            "proto": [text, "tcp"],
-            "app": [text, None],
+            "proto": [stored, "tcp"],
+            "app": [stored, None],
             "bytes": pl.Series([5, None], dtype=pl.UInt64),
             "score": [1.0, None],
             "p_value": [0.5, None],
-            "incident": [text, None],
+            "incident": [stored, None],
         }
     )
     return result

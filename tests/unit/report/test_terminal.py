@@ -38,7 +38,7 @@ def test_table_tells_everything_within_80_columns(results):
         "5 incidents in 41,203 flows over 4 h: 1 critical, 2 high, 1 medium, 1 low.",
         "critical",
         "86",
-        "10.0.3.7 → 10.9.0.0/16 · port 445/tcp",
+        "10.0.3.7 → 10.9.0.0/16 · tcp port 445",
         "2025-11-10 12:00:00 – 12:04:00 UTC (4 min) · 1,902 flows",
         "address sweep, internal, T1018 · p 1 in 25,000",
         "no p-value: judged by a fixed rule",
@@ -77,7 +77,7 @@ def test_an_ascii_terminal_is_served(results):
     """A console without Unicode gets the same facts in plain characters."""
     text = printed(results.scan_result(), encoding="ascii")
 
-    assert "10.0.3.7 > 10.9.0.0/16 | port 445/tcp" in text
+    assert "10.0.3.7 > 10.9.0.0/16 | tcp port 445" in text
     assert text.isascii()
 
 
