@@ -34,6 +34,7 @@ _ESCAPED: Final = re.compile(r"\\[\\nr]")
 _PLAIN: Final = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
 _PARQUET: Final = b"PAR1"
 _ALL: Final = {**CORE_SCHEMA, **STATISTICS_SCHEMA, **LABEL_SCHEMA}
+_LISTS: Final = tuple(name for name, kind in _ALL.items() if isinstance(kind, pl.List))
 _NEEDED: Final = ("ts", "ts_end", "src_ip", "dst_ip", "proto")
 
 
@@ -266,7 +267,7 @@ def _unmarked(column: pl.Series) -> pl.Series:
 def _json_rows(data: Data, name: str, report: IngestReport) -> Rows:
     """Give the text columns of JSON lines."""
     for chunk in chunks(data):
-        raw, lines = json_frame(chunk, [VERSION_COLUMN, *_ALL], name, report)
+        raw, lines = json_frame(chunk, [VERSION_COLUMN, *_ALL], name, report, lists=_LISTS)
         if raw.height:
             present = [
                 column
@@ -289,9 +290,11 @@ def _typed(
     needed = [column for column in (*_NEEDED, "uid") if column not in raw.columns]
     raw = raw.with_columns(pl.lit(None, dtype=pl.String).alias(column) for column in needed)
     raw = raw.with_columns(
-        text_list(raw[column]).cast(kind, strict=False)
-        for column, kind in CORE_SCHEMA.items()
-        if column in raw.columns and isinstance(kind, pl.List)
+        (text_list(raw[column]) if raw[column].dtype == pl.String else raw[column]).cast(
+            _ALL[column], strict=False
+        )
+        for column in _LISTS
+        if column in raw.columns
     )
     wanted = {**CORE_SCHEMA, **(STATISTICS_SCHEMA if statistics else {})}
     rules = [_rule(column, kind) for column, kind in wanted.items() if column in raw.columns]

@@ -6,7 +6,7 @@ What belongs here: one object a line. What does not: what a key means.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from eddyline.read.ingest import IngestReport
 from eddyline.read.lines import LONGEST_LINE, Chunk, Lines
 
+Schema = dict[str, pl.List | pl.String]
+
 _SMALL: Final = 256
 """Lines that are tried one by one once a bad one is among them."""
 
@@ -24,7 +26,12 @@ _DEEPEST: Final = 64
 
 
 def json_frame(
-    chunk: Chunk, names: Sequence[str], source: str, report: IngestReport
+    chunk: Chunk,
+    names: Sequence[str],
+    source: str,
+    report: IngestReport,
+    *,
+    lists: Collection[str] = (),
 ) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """Give some keys of each line as text columns, and the line numbers of the rows.
 
@@ -40,6 +47,8 @@ def json_frame(
         Name of the source, for the places of lost rows.
     report
         Takes counts of lost rows.
+    lists
+        Those of the keys that hold lists; another value there is null.
     """
     lines = Lines.of(chunk.text)
     lengths = lines.lengths()
@@ -47,7 +56,8 @@ def json_frame(
     filled = lengths > 0
     nested = lines.count(b"{") + lines.count(b"[")
     good = filled & (lengths <= LONGEST_LINE) & (nested <= _DEEPEST)
-    schema = dict.fromkeys(names, pl.String())
+    text_lists = pl.List(pl.String)
+    schema = {name: text_lists if name in lists else pl.String() for name in names}
     parts: list[pl.DataFrame] = []
     lost = filled & ~good
     rows = np.flatnonzero(good)
@@ -84,9 +94,7 @@ def _text(lines: Lines, rows: NDArray[np.int64]) -> bytes:
     return some.pick(chosen)
 
 
-def _fast(
-    lines: Lines, rows: NDArray[np.int64], schema: dict[str, pl.String]
-) -> pl.DataFrame | None:
+def _fast(lines: Lines, rows: NDArray[np.int64], schema: Schema) -> pl.DataFrame | None:
     """Parse many lines at once; None when one of them is bad."""
     chosen_first = lines.buffer[lines.starts[rows]]
     if (chosen_first != ord("{")).any():
@@ -98,11 +106,9 @@ def _fast(
     return frame if frame.height == len(rows) else None
 
 
-def _slow(
-    lines: Lines, rows: NDArray[np.int64], schema: dict[str, pl.String]
-) -> tuple[pl.DataFrame, list[int]]:
+def _slow(lines: Lines, rows: NDArray[np.int64], schema: Schema) -> tuple[pl.DataFrame, list[int]]:
     """Parse lines one by one; give the good rows and the numbers of the bad ones."""
-    found: list[dict[str, str | None]] = []
+    found: list[dict[str, str | list[str | None] | None]] = []
     bad: list[int] = []
     for row in rows.tolist():
         text = lines.buffer[lines.starts[row] : lines.ends[row]].tobytes()
@@ -111,10 +117,17 @@ def _slow(
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):
-            found.append({name: _as_text(value.get(name)) for name in schema})
+            found.append({name: _cell(value.get(name), kind) for name, kind in schema.items()})
         else:
             bad.append(row)
     return pl.DataFrame(found, schema=schema), bad
+
+
+def _cell(value: object, kind: pl.DataType) -> str | list[str | None] | None:
+    """Write a JSON value as its column wants it."""
+    if not isinstance(kind, pl.List):
+        return _as_text(value)
+    return [_as_text(one) for one in value] if isinstance(value, list) else None
 
 
 def _as_text(value: object) -> str | None:

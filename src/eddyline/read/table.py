@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from eddyline.errors import InputError
 from eddyline.read.fields import Place
@@ -130,28 +131,72 @@ class Table:
             where = f"{source}:{numbers[row]}: row has {found}, must have {len(self.names)} cells"
             report.skip("wrong number of cells", int(wrong.sum()), place=where)
         good &= ~wrong
-        return self._frame(lines.pick(good)), Place(source, numbers[good])
+        frame = self._frame(lines.pick(good), int(good.sum()))
+        if frame is None:
+            return self._one_by_one(lines, good, numbers, source, report)
+        return frame, Place(source, numbers[good])
 
-    def _frame(self, text: bytes) -> pl.DataFrame:
-        """Split uniform rows into text columns."""
-        if b"\x00" in text:
-            text = text.replace(b"\x00", b"\xef\xbf\xbd")
+    def _one_by_one(
+        self,
+        lines: Lines,
+        good: NDArray[np.bool_],
+        numbers: NDArray[np.int64],
+        source: str,
+        report: IngestReport,
+    ) -> tuple[pl.DataFrame, Place]:
+        """Split rows one by one when the quotes of one of them make no sense."""
+        kept: list[list[str | None]] = []
+        for row in np.flatnonzero(good).tolist():
+            text = lines.buffer[lines.starts[row] : lines.ends[row]].tobytes()
+            line = text.decode("utf-8", "replace").rstrip("\r")
+            try:
+                cells = next(csv.reader([line], delimiter=self._mark, strict=True), [])
+            except csv.Error:
+                cells = []
+            if len(cells) == len(self.names):
+                kept.append([cell or None for cell in cells])
+                continue
+            good[row] = False
+            where = f"{source}:{numbers[row]}: a quote stands in the middle of a cell"
+            report.skip("misplaced quote", place=where)
+        frame = pl.DataFrame(kept, schema=dict.fromkeys(self._positions, pl.String), orient="row")
+        return self._named(frame), Place(source, numbers[good])
+
+    @property
+    def _mark(self) -> str:
+        """The separator as text."""
+        return self.separator.decode("latin-1")
+
+    @property
+    def _positions(self) -> list[str]:
+        """Names for the columns by their number, since those of the header may repeat."""
+        return [str(i) for i in range(len(self.names))]
+
+    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Give the columns their names; of equal names the first counts."""
+        columns: dict[str, str] = {}
+        for position, name in zip(self._positions, self.names, strict=True):
+            columns.setdefault(name, position)
+        return frame.select(pl.col(place).alias(name) for name, place in columns.items())
+
+    def _frame(self, text: bytes, rows: int) -> pl.DataFrame | None:
+        """Split uniform rows into text columns; None when quotes stand where none may."""
         try:
             text.decode("utf-8")
         except UnicodeDecodeError:
             text = text.decode("utf-8", "replace").encode()
-        positions = [str(i) for i in range(len(self.names))]
-        columns: dict[str, str] = {}
-        for position, name in zip(positions, self.names, strict=True):
-            columns.setdefault(name, position)
+        schema = dict.fromkeys(self._positions, pl.String)
         if not text:
-            return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-        frame = pl.read_csv(
-            text,
-            separator=self.separator.decode("latin-1"),
-            has_header=False,
-            schema=dict.fromkeys(positions, pl.String),
-            quote_char='"',
-            glob=False,
-        )
-        return frame.select(pl.col(place).alias(name) for name, place in columns.items())
+            return self._named(pl.DataFrame(schema=schema))
+        try:
+            frame = pl.read_csv(
+                text,
+                separator=self._mark,
+                has_header=False,
+                schema=schema,
+                quote_char='"' if b'"' in text else None,
+                glob=False,
+            )
+        except pl.exceptions.ComputeError:
+            return None
+        return self._named(frame) if frame.height == rows else None

@@ -18,10 +18,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eddyline.errors import InputError
 from eddyline.flows.batch import FlowBatch
 from eddyline.read.fields import Place
 from eddyline.read.ingest import IngestReport
-from eddyline.read.jsonl import json_frame, text_list
+from eddyline.read.jsonl import json_frame
 from eddyline.read.lines import LONGEST_LINE, Chunk, Data, Lines, chunks, origin
 from eddyline.read.zeekheader import (
     CONN_ONLY,
@@ -60,7 +61,10 @@ def sniff(head: bytes) -> bool:
             return is_conn(header.names or bare_header(line)[1])
         if line.startswith(b"#path") and line.split()[1:] != [b"conn"]:
             return False
-        header = with_line(header, line)
+        try:
+            header = with_line(header, line)
+        except InputError:
+            return False
     return is_conn(header.names)
 
 
@@ -262,12 +266,10 @@ def _tail_columns(last: pl.Series, header: Header) -> list[pl.Series]:
 def _parse_json(chunk: Chunk, name: str, report: IngestReport) -> Parsed:
     """Give the text columns of JSON lines."""
     names = [*USED, *LABELS]
-    frame, numbers = json_frame(chunk, names, name, report)
+    frame, numbers = json_frame(chunk, names, name, report, lists=["tunnel_parents"])
     if frame.height == 0:
         return
     present = frame.select(
         pl.col(field) for field in names if frame[field].null_count() < frame.height
     )
-    if "tunnel_parents" in present.columns:
-        present = present.with_columns(text_list(present["tunnel_parents"]))
     yield present, Place(name, numbers)
