@@ -89,9 +89,20 @@ def incident_lines(incident: Incident) -> list[str]:
 
 
 def _chance(incident: Incident) -> str:
-    if incident.p_value is None:
-        return f"no p-value: {incident.p_value_note or 'no reason was given'}"
-    return f"p {words.chance(incident.p_value)}"
+    return "no p-value" if incident.p_value is None else f"p {words.chance(incident.p_value)}"
+
+
+def _why_no_p_value(incidents: list[Incident]) -> list[str]:
+    """Say once for each reason which incidents have no p-value."""
+    ranks: dict[str, list[str]] = {}
+    for incident in incidents:
+        if incident.p_value is None:
+            note = incident.p_value_note or "no reason was given"
+            ranks.setdefault(note, []).append(str(incident.rank))
+    return [
+        f"No p-value for {'all' if len(which) == len(incidents) > 1 else words.several(which, 8)}: {note}."
+        for note, which in ranks.items()
+    ]
 
 
 def _said(console: Console, text: str) -> str:
@@ -148,7 +159,8 @@ def _table(incidents: list[Incident], console: Console) -> Table:
 
 def _facts(result: ScanResult, console: Console) -> list[Text]:
     """Say what the flows were compared with, what was read, and what could not be seen."""
-    told = [summary.compared_with(result), *result.input.sentences()]
+    told = [summary.compared_with(result), *_why_no_p_value(result.incidents[:MOST_ROWS])]
+    told.extend(result.input.sentences())
     if not result.input.blind:
         told.append("No detector was blind.")
     lines = [_line(console, sentence) for sentence in told[:MOST_FACTS]]

@@ -18,7 +18,7 @@ ATTACK_TITLES: Final[dict[str, str]] = {
     "port_sweep": "port sweep",
     "port_sweep_external": "port sweep from outside",
     "nmap_scan": "nmap scan",
-    "smurf": "smurf: spoofed echo to a broadcast address",
+    "smurf": "smurf flood",
     "flood": "flood",
     "reflection": "reflection",
     "service_exhaustion": "service exhaustion",
@@ -150,8 +150,9 @@ def span(seconds: float) -> str:
     if size == 0:
         return "0 s"
     hours, minutes = divmod(round(size / 60), 60)
-    if 120 <= hours * 60 + minutes < 2880 and minutes:
-        return f"{'−' if seconds < 0 else ''}{hours} h {minutes} min"
+    if 120 <= hours * 60 + minutes < 2880:
+        rest = f" {minutes} min" if minutes else ""
+        return f"{'−' if seconds < 0 else ''}{hours} h{rest}"
     steps = (
         (172_800, 86_400, "days"),
         (7_200, 3_600, "h"),
@@ -161,7 +162,8 @@ def span(seconds: float) -> str:
         (0, 1e-6, "µs"),
     )
     unit_s, name = next((unit, name) for least, unit, name in steps if size >= least)
-    return f"{count(float(f'{seconds / unit_s:.3g}'))} {name}"
+    number = seconds / unit_s
+    return f"{count(round(number) if abs(number) >= 100 else float(f'{number:.3g}'))} {name}"
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -292,6 +294,7 @@ def service(incident: Incident, most: int = 5) -> str:
         return incident.proto
     noun = "port" if len(incident.ports) == 1 else "ports"
     ports = [str(port) for port in incident.ports]
-    if len(ports) >= FULL_PORTS:
-        return f"{incident.proto} {noun} {', '.join(ports[:most])} and others"
-    return f"{incident.proto} {noun} {several(ports, most)}"
+    kind = "" if incident.proto == "mixed" else f"{incident.proto} "
+    full = len(ports) >= FULL_PORTS
+    listed = f"{', '.join(ports[:most])} and others" if full else several(ports, most)
+    return f"{kind}{noun} {listed}"

@@ -143,6 +143,15 @@ def test_page_can_be_read_without_eyes_and_without_colour(page):
     assert page.words.count("critical") >= 2
 
 
+def test_outline_of_all_flows_is_complete(page):
+    """The area of flows over time is closed: nothing cuts a long path."""
+    outlines = [path["d"] for path in page.all("path") if path.get("class") == "volume"]
+
+    assert len(outlines) == 1
+    assert outlines[0].startswith("M0 100L")
+    assert outlines[0].endswith("L190 100Z")
+
+
 def luminance(colour):
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]

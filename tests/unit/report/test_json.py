@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -182,3 +184,28 @@ def test_a_path_that_cannot_be_written_is_named(results, tmp_path):
     """The error says which path, and the way out."""
     with pytest.raises(InputError, match=r"nowhere.*choose another path"):
         write_json(results.scan_result(), tmp_path / "nowhere" / "report.json")
+
+
+def tables_of(text):
+    """Give the names in the first column of each table of a page, by its heading."""
+    tables = {}
+    for part in re.split(r"^## ", text, flags=re.M)[1:]:
+        title, _, body = part.partition("\n")
+        tables[title.strip("` ")] = re.findall(r"^\| `(\w+)` \|", body, flags=re.M)
+    return tables
+
+
+def test_reference_page_lists_exactly_the_fields_of_the_schema():
+    """A field that is added, renamed or removed must be so on the page too."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "report-json.md").read_text("utf-8")
+    published = schema()
+    incident = published["$defs"]["incident"]["properties"]
+
+    tables = tables_of(page)
+
+    assert tables["Top level"] == list(published["properties"])
+    assert tables["input"] == list(published["$defs"]["input"]["properties"])
+    assert tables["model"] == list(published["$defs"]["model"]["properties"])
+    assert sorted(tables["An incident"]) == sorted(incident)
+    assert tables["A contribution"] == list(incident["contributions"]["items"]["properties"])
+    assert all(f"`{attack}`" in page for attack in ATTACKS)

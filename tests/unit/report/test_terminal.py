@@ -41,7 +41,7 @@ def test_table_tells_everything_within_80_columns(results):
         "10.0.3.7 → 10.9.0.0/16 · tcp port 445",
         "2025-11-10 12:00:00 – 12:04:00 UTC (4 min) · 1,902 flows",
         "address sweep, internal, T1018 · p 1 in 25,000",
-        "no p-value: judged by a fixed rule",
+        "No p-value for 5: judged by a fixed rule.",
         "Compared with the model office.eddy",
         "Blind to logins over TLS: the handshake is not in the capture.",
         "915 rows or packets were not used: 912 not IP, 3 truncated header.",

@@ -25,6 +25,8 @@ from eddyline.report import words
         (words.span(0.12), "120 ms"),
         (words.span(240), "4 min"),
         (words.span(13_200), "3 h 40 min"),
+        (words.span(14_390), "4 h"),
+        (words.span(4630 * 86_400), "4,630 days"),
         (words.span(400_000), "4.63 days"),
         (words.quantity(1.84e9, "bytes"), "1.84 GB"),
         (words.quantity(64, "s"), "64 s"),
@@ -50,6 +52,16 @@ from eddyline.report import words
 def test_figures(said, expected):
     """Thousands separated, units chosen, chances as odds."""
     assert said == expected
+
+
+def test_ports_of_a_full_list_are_not_counted(results):
+    """Twenty kept ports may stand for a thousand: "and others" claims no number."""
+    few = results.incident(ports=[22, 80, 443])
+    full = results.incident(ports=list(range(1, 21)), proto="mixed")
+
+    assert words.service(few, 2) == "tcp ports 22, 80 and 1 more"
+    assert words.service(full, 3) == "ports 1, 2, 3 and others"
+    assert words.service(results.incident(ports=[], proto="icmp")) == "icmp"
 
 
 def test_every_behaviour_has_words():
