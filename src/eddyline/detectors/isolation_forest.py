@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eddyline.detectors.detector import MatrixDetector, refuse_model
-from eddyline.detectors.scaling import RobustScale, distinct_cells
+from eddyline.detectors.scaling import CELL, RobustScale, distinct_cells
 from eddyline.errors import UsageError
 from eddyline.tables import Floats
 
@@ -25,9 +25,9 @@ class IsolationForest(MatrixDetector):
     """Score rows by how few random cuts separate them from a small sample of training rows.
 
     Rows of shape ``(n, d)`` in, scores in (0, 1) out, 0.5 for an average row. Cuts are drawn uniformly in
-    robust log units, so that bytes and counts are cut where their orders of magnitude are, and near-copies
-    count as one row before sampling: an attack that fills the training data with copies of itself would
-    otherwise need many cuts and look usual. Scores do not grow beyond the training range; ``Tails`` does.
+    robust log units, so that bytes and counts are cut where their orders of magnitude are, and m near-copies
+    are sampled like √m rows: an attack that fills the training data with copies of itself would otherwise
+    need many cuts and look usual. Scores do not grow beyond the training range; ``Tails`` does.
     Costs ``n_trees x log2(sample_rows)`` steps a row; memory is a few hundred kilobytes.
 
     Parameters
@@ -37,9 +37,7 @@ class IsolationForest(MatrixDetector):
     sample_rows
         Distinct training rows a tree is built on, >= 2; 256 keeps clusters from masking each other.
     cell
-        Width of the grid, in robust units, within which rows count as one; > 0. At 0.1 a cluster of
-        near-copies that fills 10 % of NSL-KDD's training rows ranks above every normal test row (AUC 1.00
-        instead of .95), for a loss of .006 on clean rows.
+        Width of the grid, in robust units, within which rows are near-copies; > 0.
     seed
         Start of the randomness.
 
@@ -74,7 +72,7 @@ class IsolationForest(MatrixDetector):
     norm_: Floats
 
     def __init__(
-        self, *, n_trees: int = 200, sample_rows: int = 256, cell: float = 0.1, seed: int = 0
+        self, *, n_trees: int = 200, sample_rows: int = 256, cell: float = CELL, seed: int = 0
     ) -> None:
         self.n_trees = n_trees
         self.sample_rows = sample_rows
@@ -90,12 +88,11 @@ class IsolationForest(MatrixDetector):
             raise UsageError(message)
         scale = RobustScale.of(X)
         Z = scale.apply(X)
-        first, _ = distinct_cells(Z, self.cell)
+        first, counts = distinct_cells(Z, self.cell)
         rng = np.random.default_rng(self.seed)
         size = min(self.sample_rows, len(first))
-        samples = np.stack(
-            [rng.choice(first, size=size, replace=False) for _ in range(self.n_trees)]
-        )
+        weights = np.sqrt(counts)
+        samples = first[np.stack([_draw(rng, weights, size) for _ in range(self.n_trees)])]
         depth = max(1, math.ceil(math.log2(max(size, 2))))
         draws = rng.random((self.n_trees, 2 * size, 2))
         feature, threshold, left, path, roots = _build(Z, samples, draws, depth)
@@ -140,6 +137,19 @@ class IsolationForest(MatrixDetector):
         self.roots_ = np.ascontiguousarray(self.roots_, dtype=np.uint64)
         self.threshold_ = np.ascontiguousarray(self.threshold_, dtype=np.float64)
         self.path_ = np.ascontiguousarray(self.path_, dtype=np.float64)
+
+
+def _draw(rng: np.random.Generator, weights: Floats, size: int) -> NDArray[np.int64]:
+    """Draw ``size`` different positions with chances in proportion to weights, without a pass over all."""
+    if len(weights) <= 4 * size:
+        return rng.choice(len(weights), size=size, replace=False, p=weights / weights.sum())
+    edges = np.cumsum(weights)
+    found = np.empty(0, np.int64)
+    while len(found) < size:
+        more = np.searchsorted(edges, rng.random(2 * size) * edges[-1], side="right")
+        found = np.concatenate([found, np.minimum(more, len(weights) - 1)])
+        found = found[np.sort(np.unique(found, return_index=True)[1])]
+    return found[:size]
 
 
 def average_path(n_rows: int) -> float:

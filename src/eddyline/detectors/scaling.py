@@ -21,6 +21,15 @@ SCALE_FLOOR = 0.05
 CLIP = 8.0
 """Scaled distance from which a column grows only by its logarithm."""
 
+CELL = 0.1
+"""Width in robust units within which rows are near-copies, m of which count as the square root of m: a
+cluster that fills the training data loses most of its weight, and where there are few columns, so that
+normal rows share cells too, the shape of normal stays. Wider cells cost AUC on clean NSL-KDD
+rows and gain nothing."""
+
+SCALE_ROWS = 100_000
+"""Training rows, evenly spaced, that the scale is learned from."""
+
 WINSOR = (0.01, 0.99)
 """Levels at which training values are cut before their mean and deviation are taken."""
 
@@ -49,7 +58,8 @@ class RobustScale:
         X
             Training rows, shape ``(n, d)``, finite, n >= 1.
         """
-        logs = signed_log(X)
+        step = max(1, len(X) // SCALE_ROWS)
+        logs = signed_log(X[::step])
         low, high = np.quantile(logs, WINSOR, axis=0)
         cut = np.clip(logs, low, high)
         return cls(cut.mean(axis=0), np.maximum(cut.std(axis=0), SCALE_FLOOR))
@@ -114,6 +124,21 @@ def distinct_rows(X: Floats) -> tuple[Integers, Integers]:
     _, first, counts = np.unique(_hash_rows(X), return_index=True, return_counts=True)
     order = np.argsort(first)
     return first[order].astype(np.int64), counts[order].astype(np.int64)
+
+
+def cell_counts(Z: Floats, width: float) -> Integers:
+    """Give, for each row, how many rows share its cell of a grid, itself included.
+
+    Parameters
+    ----------
+    Z
+        Scaled rows, shape ``(n, d)``.
+    width
+        Width of a cell in scaled units, > 0.
+    """
+    cells = _hash_rows(np.round(Z / width))
+    _, member, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    return counts[member].astype(np.int64)
 
 
 def distinct_cells(Z: Floats, width: float) -> tuple[Integers, Integers]:

@@ -15,13 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from eddyline.detectors.detector import MatrixDetector, refuse_model
-from eddyline.detectors.scaling import RobustScale, distinct_rows, signed_log
+from eddyline.detectors.scaling import CELL, RobustScale, cell_counts, signed_log
 from eddyline.tables import Floats
 
 KNOTS = 512
 """Ranks kept of each column: the 128 outermost on either side exactly, the rest evenly spaced."""
 
 EXACT_TAIL = 128
+
+MAX_ROWS = 100_000
+"""Training rows, drawn at random, that tails are estimated from; the extremes are those of all rows."""
 
 SKEWED = 0.5
 """Absolute skewness from which only a column's long tail counts inside the training range."""
@@ -31,16 +34,17 @@ class Tails(MatrixDetector):
     """Score rows by the summed squares of their values' rarity, column by column.
 
     Rows of shape ``(n, d)`` in, scores >= 0 out, in nats². A value's rarity is ``-log`` of its tail
-    probability among the distinct training rows: the long tail of a skewed column, the nearer tail of an even
-    one. Beyond the training range the tail goes on as an exponential in robust log units, so ten times the
-    largest value is stranger than 1.1 times it. The rarities are summed as squares, so that many ordinary
-    columns do not drown an extraordinary one. A row is scored by the training distribution alone, unlike the
-    published code, which ranks it among the rows beside it. Blind to combinations of ordinary values.
+    probability among the training rows, where m near-copies count as √m: the long tail of a skewed column,
+    the nearer tail of an even one. Beyond the training range the tail goes on as an exponential in robust
+    log units, so ten times the largest value is stranger than 1.1 times it. The rarities are summed as
+    squares, so that many ordinary columns do not drown an extraordinary one. A row is scored by the training
+    distribution alone, unlike the published code, which ranks it among the rows beside it. Blind to
+    combinations of ordinary values.
 
     Parameters
     ----------
     seed
-        Not used: the method has no randomness. It stands here because every detector has one.
+        Start of the randomness that draws training rows when there are more than 100,000.
 
     References
     ----------
@@ -80,22 +84,28 @@ class Tails(MatrixDetector):
         return self._parts(self._checked(X, reset=False))
 
     def _fit(self, X: Floats) -> None:
-        first, _ = distinct_rows(X)
-        rows = X[first]
-        logs = signed_log(rows)
-        n = len(rows)
-        ordered = np.sort(logs, axis=0)
-        ranks = _ranks(n)
+        rows = X
+        if len(X) > MAX_ROWS:
+            rows = X[np.random.default_rng(self.seed).choice(len(X), MAX_ROWS, replace=False)]
         scale = RobustScale.of(rows)
         self.scale_ = scale.scale
-        self.knots_ = np.ascontiguousarray(ordered[ranks].T)  # (d, k)
+        weights = 1.0 / np.sqrt(cell_counts(scale.apply(np.ascontiguousarray(rows)), CELL))
+        logs = signed_log(rows)
+        ranks = _ranks(len(rows))
+        self.knots_ = np.empty((X.shape[1], len(ranks)))
         self.left_ = np.empty_like(self.knots_)
         self.right_ = np.empty_like(self.knots_)
-        for column, knots in enumerate(self.knots_):
-            at_most = np.searchsorted(ordered[:, column], knots, side="right")
-            below = np.searchsorted(ordered[:, column], knots, side="left")
-            self.left_[column] = -np.log((at_most + 1.0) / (n + 1.0))
-            self.right_[column] = -np.log((n - below + 1.0) / (n + 1.0))
+        for column in range(X.shape[1]):
+            order = np.argsort(logs[:, column], kind="stable")
+            values, below = logs[order, column], np.concatenate([[0.0], np.cumsum(weights[order])])
+            knots = values[ranks]
+            knots[0], knots[-1] = signed_log(np.array([X[:, column].min(), X[:, column].max()]))
+            self.knots_[column] = knots
+            one, all_rows = below[-1] / len(rows), below[-1]
+            at_most = below[np.searchsorted(values, knots, side="right")]
+            at_least = all_rows - below[np.searchsorted(values, knots, side="left")]
+            self.left_[column] = -np.log((np.maximum(at_most, 0.0) + one) / (all_rows + one))
+            self.right_[column] = -np.log((np.maximum(at_least, 0.0) + one) / (all_rows + one))
         unit = np.clip((logs - scale.centre) / scale.scale, -4.0, 4.0)
         unit -= unit.mean(axis=0)
         skewness = (unit**3).mean(axis=0) / np.maximum((unit**2).mean(axis=0), 1e-12) ** 1.5
