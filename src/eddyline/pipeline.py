@@ -34,13 +34,16 @@ from eddyline.verdicts.normal import ViewNormal, profile_arrays, profile_from_ar
 DEFAULT_LEGS: Final = (
     LegSpec("host", "tails"),
     LegSpec("host", "tails", own=True),
-    LegSpec("host", "isolation_forest"),
+    LegSpec("host", "isolation_forest", weight=0.3),
     LegSpec("host_hour", "tails"),
+    LegSpec("host_hour", "tails", own=True),
     LegSpec("segment", "tails"),
-    LegSpec("segment", "neighbours"),
+    LegSpec("segment", "tails", own=True),
+    LegSpec("segment", "neighbours", weight=0.3),
     LegSpec("dyad", "tails"),
-    LegSpec("dyad", "neighbours"),
-    LegSpec("dyad", "ngram", params={"order": 1}),
+    LegSpec("dyad", "tails", own=True),
+    LegSpec("dyad", "neighbours", weight=0.3),
+    LegSpec("dyad", "ngram", weight=0.2, params={"order": 1}),
     LegSpec("flow", "isolation_forest"),
 )
 """One setting for everything: the legs of every scan."""
@@ -117,7 +120,7 @@ class Pipeline:
     """
 
     legs: Sequence[LegSpec] = DEFAULT_LEGS
-    budget: float = 1.0
+    budget: float = 2.0
     seed: int = 0
     fitted: dict[str, Leg] = field(default_factory=dict)
     normals: dict[str, ViewNormal] = field(default_factory=dict)
@@ -257,6 +260,7 @@ class Pipeline:
                     "view": spec.view,
                     "detector": spec.detector,
                     "own": spec.own,
+                    "weight": spec.weight,
                     "params": dict(spec.params),
                     "fitted_rows": leg.fitted_rows,
                     "arrays": f"leg{number}",
@@ -272,8 +276,14 @@ class Pipeline:
             "trained_flows": self.trained_flows,
             "trained_us": self.trained_us,
             "all_legs": [
-                {"view": s.view, "detector": s.detector, "own": s.own, "params": dict(s.params)}
-                for s in self.legs
+                {
+                    "view": spec.view,
+                    "detector": spec.detector,
+                    "own": spec.own,
+                    "weight": spec.weight,
+                    "params": dict(spec.params),
+                }
+                for spec in self.legs
             ],
         }
         write_archive(Path(path), manifest, groups)
@@ -373,7 +383,8 @@ class Pipeline:
         fused = np.full(len(rows), np.nan)
         if legs and len(rows):
             each = [leg.calibrator.p_values(scores[leg.spec.name]) for leg in legs]
-            fused = fuse_min(np.column_stack(each))
+            weights = np.array([leg.spec.weight for leg in legs])
+            fused = fuse_min(np.column_stack(each), weights)
         return ViewVerdicts(view, table, rows.entities, fused, scores)
 
     def _alarms(self, verdict: ViewVerdicts) -> list[Alarm]:
@@ -416,7 +427,13 @@ def leg_rows(view: View, table: ViewTable) -> LegRows:
 
 def _load_leg(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Leg:
     """Rebuild a leg from its part of a model file."""
-    spec = LegSpec(entry["view"], entry["detector"], bool(entry["own"]), entry["params"])
+    spec = LegSpec(
+        view=entry["view"],
+        detector=entry["detector"],
+        own=bool(entry["own"]),
+        weight=float(entry["weight"]),
+        params=entry["params"],
+    )
 
     def part(prefix: str) -> dict[str, NDArray[Any]]:
         return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

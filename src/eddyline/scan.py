@@ -139,7 +139,7 @@ class ScanSettings:
         Start of the randomness.
     """
 
-    budget: float = 1.0
+    budget: float = 2.0
     rules: bool = True
     internal: tuple[str, ...] | None = None
     since: str | None = None

@@ -80,7 +80,7 @@ def scan(
             "--verdicts", help="Write every flow's score, p-value and incident (Parquet)."
         ),
     ] = None,
-    budget: Budget = 1.0,
+    budget: Budget = 2.0,
     rules: Annotated[
         bool, typer.Option("--rules/--no-rules", help="Use the shipped generic levels.")
     ] = True,
@@ -111,7 +111,7 @@ def scan(
 def learn(
     paths: Inputs,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the model (*.eddy).")],
-    budget: Budget = 1.0,
+    budget: Budget = 2.0,
     internal: Internal = None,
     since: Since = None,
     until: Until = None,
@@ -178,7 +178,7 @@ def evaluate(
     ] = None,
     json: JsonOut = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Incidents a day that count.")] = 10,
-    budget: Budget = 1.0,
+    budget: Budget = 2.0,
     rules: Annotated[
         bool, typer.Option("--rules/--no-rules", help="Use the shipped generic levels.")
     ] = True,

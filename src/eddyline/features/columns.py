@@ -18,6 +18,28 @@ WINDOW_US: Final = 300_000_000
 SERVERLESS_PORTS: Final = (67, 68, 137, 138, 546, 547, 1900, 3702, 5353, 5355)
 """Ports of announcements and discovery, where no answer is the normal case."""
 
+LOGIN_PORTS: Final = (21, 22, 23, 25, 110, 143, 389, 445, 465, 587, 636, 993, 995, 1433, 1521,
+                      2222, 2323, 3306, 3389, 5432, 5900, 5901, 6379)  # fmt: skip
+"""Services where a connection is a login."""
+
+INFRASTRUCTURE_PORTS: Final = (
+    53,
+    67,
+    68,
+    123,
+    137,
+    138,
+    161,
+    514,
+    546,
+    547,
+    853,
+    1900,
+    5353,
+    5355,
+)
+"""Services that are regular by nature: names, time, addresses, management."""
+
 _NO_SYN: Final = ["OTH", "SHR", "RSTRH"]
 
 _OUT: Final = pl.col("bytes_out").fill_null(0).cast(pl.Float64)
@@ -84,24 +106,24 @@ def _facts(addresses: pl.Series) -> pl.DataFrame:
 def derive(frame: pl.DataFrame) -> pl.DataFrame:
     """Add what the views count with to flows of the record; drop what they do not need.
 
-        Adds ``bytes_out``, ``bytes_in``, ``pkts_out``, ``pkts_in`` as float64 with 0 for missing, and
+    Adds ``bytes_out``, ``bytes_in``, ``pkts_out``, ``pkts_in`` as float64 with 0 for missing, and
 
-        * ``sport``, ``port`` — ports as int32, −1 without ports;
-        * ``to_group``, ``to_broadcast`` — the responder is multicast or broadcast;
-        * ``dst_net`` — /24 or /64 of the responder;
-        * ``answered`` — the responder sent a packet;
-        * ``fruitless`` — an attempt that carried nothing: a failed state, TCP without payload, or another
-          protocol without an answer; never true towards a group address or for announcements;
-        * ``payload_out``, ``payload_in`` — transport payload, or an estimate from packets and bytes;
-        * ``backwards`` — probably the answer of a service whose question was not seen: from a well-known
-          port to a high one, without a SYN of its own;
+    * ``sport``, ``port`` — ports as int32, −1 without ports;
+    * ``to_group``, ``to_broadcast`` — the responder is multicast or broadcast;
+    * ``dst_net`` — /24 or /64 of the responder;
+    * ``answered`` — the responder sent a packet;
+    * ``fruitless`` — an attempt that carried nothing: a failed state, TCP without payload, or another
+      protocol without an answer; never true towards a group address or for announcements;
+    * ``payload_out``, ``payload_in`` — transport payload, or an estimate from packets and bytes;
+    * ``backwards`` — probably the answer of a service whose question was not seen: from a well-known
+      port to a high one, without a SYN of its own;
     * ``begun`` — not TCP, or its SYN was seen: not the rest of an older connection;
-        * ``internal_src``, ``internal_dst`` — which end is inside, from ``direction``.
+    * ``internal_src``, ``internal_dst`` — which end is inside, from ``direction``.
 
-        Parameters
-        ----------
-        frame
-            Flows with the core columns of the record.
+    Parameters
+    ----------
+    frame
+        Flows with the core columns of the record.
     """
     both = pl.concat([frame["src_ip"], frame["dst_ip"]])
     facts = _facts(both)

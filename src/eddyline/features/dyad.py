@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from eddyline.features.columns import HOUR_US
+from eddyline.features.columns import HOUR_US, INFRASTRUCTURE_PORTS, LOGIN_PORTS
 from eddyline.features.dictionary import Feature
 from eddyline.features.view import View, ViewTable
 
@@ -35,6 +35,15 @@ FEATURES: Final = (
     Feature("icmp_bytes", "bytes", "bytes of ICMP flows both ways", "carried by ICMP"),
     Feature("dns_bytes", "bytes", "bytes to and from port 53", "carried by DNS"),
     Feature("dns_flows", "", "flows to port 53", "name look-ups"),
+    Feature("login_flows", "", "flows to ports of LOGIN_PORTS", "logins to one host"),
+    Feature("outside_bytes_out", "bytes", "bytes sent outside", "sent to one host outside"),
+    Feature("outside_bytes_in", "bytes", "bytes from outside", "received from one host outside"),
+    Feature(
+        "outside_rhythm",
+        "",
+        "service_flows × gap_regularity² × size_regularity² when outbound, names and time left out",
+        "regular calls to one service outside",
+    ),
 )
 
 MIN_RHYTHM: Final = 6
@@ -118,6 +127,9 @@ def build(flows: pl.DataFrame) -> ViewTable:
     a_sent = pl.when(from_a).then(pl.col("bytes_out")).otherwise(pl.col("bytes_in")).sum()
     b_sent = pl.when(from_a).then(pl.col("bytes_in")).otherwise(pl.col("bytes_out")).sum()
     a_leads = from_a.mean() >= 0.5
+    outbound = pl.col("direction") == "outbound"
+    logins = (pl.col("ip_proto") == 6) & pl.col("port").is_in(LOGIN_PORTS)
+    asked = outbound & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
     table = (
         paired.group_by("window", "a", "b")
         .agg(
@@ -131,9 +143,22 @@ def build(flows: pl.DataFrame) -> ViewTable:
             both.filter(icmp).sum().alias("icmp_bytes"),
             both.filter(dns).sum().alias("dns_bytes"),
             dns.sum().alias("dns_flows"),
+            logins.sum().alias("login_flows"),
+            pl.col("bytes_out").filter(outbound).sum().alias("outside_bytes_out"),
+            pl.col("bytes_in").filter(outbound).sum().alias("outside_bytes_in"),
+            asked.any().alias("asked_outside"),
             tokens().sort_by("ts", "uid").alias("tokens"),
         )
         .join(_rhythm(paired), on=["window", "a", "b"], how="left")
+        .with_columns(
+            pl.when("asked_outside")
+            .then(
+                pl.col("service_flows")
+                * (pl.col("gap_regularity") * pl.col("size_regularity")) ** 2
+            )
+            .otherwise(0.0)
+            .alias("outside_rhythm")
+        )
         .sort("window", pl.col("a").cast(pl.String), pl.col("b").cast(pl.String))
     )
     matrix = table.select(pl.col(f.name).cast(pl.Float64).fill_null(0.0) for f in FEATURES)

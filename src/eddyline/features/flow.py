@@ -75,5 +75,5 @@ def build(flows: pl.DataFrame) -> ViewTable:
     return ViewTable(rows, np.ascontiguousarray(matrix.to_numpy()), flows)
 
 
-FLOW: Final = View("flow", WINDOW_US, ("uid",), FEATURES, build, "one connection")
+FLOW: Final = View("flow", WINDOW_US, ("uid",), FEATURES, build, "")
 """Each flow alone."""

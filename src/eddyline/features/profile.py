@@ -1,6 +1,10 @@
 """What is normal for each entity by its own past, and how far a row lies beyond it.
 
 What belongs here: ranges per entity learned from rows of normal. What does not: thresholds on them.
+
+An entity with too short a past is held against what it is made of. A pair ``a|b`` whose two ends are each
+known is held against the smaller of what the two do with others; a pair with an end that was never seen
+before, against what is typical of a pair. Anything else is held against the network.
 """
 
 from __future__ import annotations
@@ -16,10 +20,15 @@ from eddyline.tables import Floats
 MIN_WINDOWS = 12
 """Windows an entity must have been seen in before it has a normal of its own."""
 
+JOINT = "|"
+"""What stands between the two ends of a pair."""
+
+Names = Sequence[str] | NDArray[np.str_]
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Ranges of each entity's own rows, with the whole network's range for those without one.
+    """Ranges of each entity's own rows, with stand-ins for entities without a past.
 
     Parameters
     ----------
@@ -29,25 +38,25 @@ class Profile:
         Smallest and largest value of each entity and feature, shape ``(m, d)``.
     middle
         Median of each entity and feature, shape ``(m, d)``: its habit.
-    network_high
-        0.99 quantile of each feature over all rows, shape ``(d,)``: the stand-in for an entity
-        without a past.
+    ends
+        Every end of a pair that was seen, sorted, shape ``(k,)``; empty when entities are no pairs.
+    ends_high
+        Largest value of each end's pairs, shape ``(k, d)``.
+    stand_in
+        Shape ``(d,)``: for pairs the median of the entities' largest values, else the 0.99 quantile of
+        all rows.
     """
 
     entities: NDArray[np.str_]
     low: Floats
     high: Floats
     middle: Floats
-    network_high: Floats
+    ends: NDArray[np.str_]
+    ends_high: Floats
+    stand_in: Floats
 
     @classmethod
-    def fit(
-        cls,
-        entities: Sequence[str] | NDArray[np.str_],
-        X: Floats,
-        *,
-        min_windows: int = MIN_WINDOWS,
-    ) -> Profile:
+    def fit(cls, entities: Names, X: Floats, *, min_windows: int = MIN_WINDOWS) -> Profile:
         """Learn the ranges.
 
         Parameters
@@ -62,16 +71,22 @@ class Profile:
         names, inverse, counts = np.unique(
             np.asarray(entities, dtype=np.str_), return_inverse=True, return_counts=True
         )
-        low = np.full((len(names), X.shape[1]), np.inf)
-        high = np.full((len(names), X.shape[1]), -np.inf)
-        np.minimum.at(low, inverse, X)
-        np.maximum.at(high, inverse, X)
+        high = _largest(X, inverse, len(names))
+        low = -_largest(-X, inverse, len(names))
         known = counts >= min_windows
         middle = _medians(X, inverse, len(names))
-        network = np.quantile(X, 0.99, axis=0) if len(X) else np.zeros(X.shape[1])
-        return cls(names[known], low[known], high[known], middle[known], network)
+        paired = len(names) > 0 and all(JOINT in name for name in names[:1])
+        if paired:
+            sides = np.array([name.split(JOINT, 1) for name in names], dtype=np.str_)
+            ends, place = np.unique(sides.ravel(), return_inverse=True)
+            ends_high = _largest(np.repeat(high, 2, axis=0), place, len(ends))
+            stand_in = np.median(high, axis=0)
+        else:
+            ends, ends_high = np.zeros(0, dtype=np.str_), np.zeros((0, X.shape[1]))
+            stand_in = np.quantile(X, 0.99, axis=0) if len(X) else np.zeros(X.shape[1])
+        return cls(names[known], low[known], high[known], middle[known], ends, ends_high, stand_in)
 
-    def find(self, entities: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+    def find(self, entities: Names) -> NDArray[np.int64]:
         """Give the row of each entity in the profile, −1 for one without a past.
 
         Parameters
@@ -79,17 +94,35 @@ class Profile:
         entities
             Names to look up, length n.
         """
+        return _places(self.entities, np.asarray(entities, dtype=np.str_))
+
+    def usual_high(self, entities: Names) -> Floats:
+        """Give the value that each row is held against, shape ``(n, d)``.
+
+        Parameters
+        ----------
+        entities
+            Whose row it is, length n.
+        """
         wanted = np.asarray(entities, dtype=np.str_)
-        if not len(self.entities):
-            return np.full(len(wanted), -1, dtype=np.int64)
-        place = np.searchsorted(self.entities, wanted).clip(0, len(self.entities) - 1)
-        return np.where(self.entities[place] == wanted, place, -1)
+        place = self.find(wanted)
+        high = np.broadcast_to(self.stand_in, (len(wanted), len(self.stand_in))).copy()
+        own = place >= 0
+        high[own] = self.high[place[own]]
+        rest = np.flatnonzero(~own)
+        if len(self.ends) and len(rest):
+            sides = np.array([name.split(JOINT, 1) for name in wanted[rest]], dtype=np.str_)
+            first, second = _places(self.ends, sides[:, 0]), _places(self.ends, sides[:, 1])
+            both = (first >= 0) & (second >= 0)
+            high[rest[both]] = np.minimum(
+                self.ends_high[first[both]], self.ends_high[second[both]]
+            )
+        return high
 
-    def beyond(self, entities: Sequence[str] | NDArray[np.str_], X: Floats) -> Floats:
-        """Tell how far each value lies beyond the entity's own largest, in natural log units.
+    def beyond(self, entities: Names, X: Floats) -> Floats:
+        """Tell how far each value lies beyond what it is held against, in natural log units.
 
-        0 inside the own range; ``log((1 + x) / (1 + high))`` above it. An entity without a past is held
-        against the network's 0.99 quantile.
+        0 inside the own range; ``log((1 + x) / (1 + high))`` above it.
 
         Parameters
         ----------
@@ -98,15 +131,24 @@ class Profile:
         X
             Rows, shape ``(n, d)``, ``>= 0``.
         """
-        place = self.find(entities)
-        high = np.where(place[:, None] >= 0, self._take(self.high, place), self.network_high)
-        beyond: Floats = np.log1p(np.maximum(X, 0.0)) - np.log1p(np.maximum(high, 0.0))
+        high = np.maximum(self.usual_high(entities), 0.0)
+        beyond: Floats = np.log1p(np.maximum(X, 0.0)) - np.log1p(high)
         return np.maximum(beyond, 0.0)
 
-    def _take(self, table: Floats, place: NDArray[np.int64]) -> Floats:
-        if not len(table):
-            return np.zeros((len(place), len(self.network_high)))
-        return table[place]
+
+def _places(names: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Give where each wanted name stands in sorted names, −1 when it does not."""
+    if not len(names):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    place = np.searchsorted(names, wanted).clip(0, len(names) - 1)
+    return np.where(names[place] == wanted, place, -1).astype(np.int64)
+
+
+def _largest(X: Floats, group: NDArray[np.int64], n_groups: int) -> Floats:
+    """Give the largest value of each column in each group, shape ``(n_groups, d)``."""
+    out = np.full((n_groups, X.shape[1]), -np.inf)
+    np.maximum.at(out, group, X)
+    return out
 
 
 def _medians(X: Floats, group: NDArray[np.int64], n_groups: int) -> Floats:

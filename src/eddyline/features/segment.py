@@ -94,5 +94,5 @@ def build(flows: pl.DataFrame) -> ViewTable:
     return ViewTable(rows, np.ascontiguousarray(matrix.to_numpy()), flows)
 
 
-SEGMENT: Final = View("segment", HOUR_US, ("src_ip", "dst_net"), FEATURES, build, "one go")
+SEGMENT: Final = View("segment", HOUR_US, ("src_ip", "dst_net"), FEATURES, build, "")
 """Runs of flows to one network."""

@@ -151,7 +151,7 @@ class Finder:
         explained = _attach(found, alarms, judged.window_us)
         pointed = [story for story in found if story.p_value is not None]
         for alarm, part, is_told in zip(alarms, parts, explained, strict=True):
-            if not is_told and part.height:
+            if alarm.sure and not is_told and part.height:
                 pointed.append(_unusual(alarm, part))
         return pointed
 

@@ -240,7 +240,9 @@ def _flood(saga: Saga, facts: Facts) -> str:
         if facts.n_flows >= 0.02 * pkts
         else f"{pkts:,.0f} packets that nobody answered"
     )
-    return f"{facts.who} sent {facts.whom} {what}, in {facts.span}"
+    why = ", most of them answers to questions it never asked"
+    unasked = why if saga.measures.get("unasked_share", 0.0) > 0.5 else ""
+    return f"{facts.who} sent {facts.whom} {what} in {facts.span}{unasked}"
 
 
 def _guessing(_saga: Saga, facts: Facts) -> str:

@@ -3,7 +3,9 @@
 What belongs here: which rows of a view alarm and why. What does not: which story they tell (``incidents``).
 
 A row alarms when its fused p-value is at most the level that the budget allows for the view **and** a
-feature lies well outside its normal range: an unlikely combination of ordinary values is no news.
+feature lies well outside its normal range: an unlikely combination of ordinary values is no news. A row
+up to ``HINT`` times less unlikely is a hint: it counts only where its flows show a pattern with a name,
+which normal rows at that level hardly ever do.
 """
 
 from __future__ import annotations
@@ -28,6 +30,13 @@ MATERIAL: Final = 2.0
 MATERIAL_SHARE: Final = 0.25
 """A share is news when it lies at least this far above its normal range."""
 
+LEAST: Final = {"bytes": 100_000.0, "packets": 200.0, "s": 60.0, "flows/s": 5.0, "": 8.0}
+"""A value is news only when it lies at least this far above its normal range, by unit: a host that sent
+nothing and now sends 500 bytes is no incident however unlikely that is."""
+
+HINT: Final = 30.0
+"""How many times the level a hint may be."""
+
 MAX_ALARMS: Final = 500
 """Alarms of one view at one closing that are explained; the least unlikely beyond are dropped."""
 
@@ -48,6 +57,8 @@ class Alarm:
         The flow, for the flow view, else ``""``.
     p_value
         Fused over the view's legs.
+    sure
+        True at or below the level; False for a hint.
     scores
         Score of each leg.
     contributions
@@ -60,6 +71,7 @@ class Alarm:
     addresses: tuple[str, ...]
     uid: str
     p_value: float
+    sure: bool
     scores: dict[str, float]
     contributions: list[Contribution]
 
@@ -117,9 +129,9 @@ def raise_alarms(
     normal
         Normal of the view.
     level
-        P-value at or below which a row alarms.
+        P-value at or below which a row alarms for itself.
     """
-    low = np.flatnonzero(p_values <= level)
+    low = np.flatnonzero(p_values <= min(HINT * level, 0.01))
     low = low[np.argsort(p_values[low], kind="stable")][:MAX_ALARMS]
     alarms = []
     for row in low:
@@ -136,7 +148,17 @@ def raise_alarms(
             uid, addresses = addresses[0], (str(named["src_ip"]), str(named["dst_ip"]))
         p = float(p_values[row])
         alarms.append(
-            Alarm(view.name, named["window"], view.window_us, addresses, uid, p, each, reasons)
+            Alarm(
+                view=view.name,
+                window=named["window"],
+                window_us=view.window_us,
+                addresses=addresses,
+                uid=uid,
+                p_value=p,
+                sure=p <= level,
+                scores=each,
+                contributions=reasons,
+            )
         )
     return alarms
 
@@ -175,7 +197,9 @@ def _is_news(view: View, part: Part) -> bool:
     feature = view.features[part.columns[0]]
     if feature.unit == "share":
         return part.value >= part.normal_high + MATERIAL_SHARE
-    return part.value >= MATERIAL * max(part.normal_high, 1.0)
+    rise = part.value - max(part.normal_high, 0.0)
+    least = LEAST.get(feature.unit, LEAST[""])
+    return part.value >= MATERIAL * part.normal_high and rise >= least
 
 
 def _contribution(view: View, part: Part, normal: ViewNormal, *, own: bool) -> Contribution:
@@ -198,7 +222,7 @@ def _contribution(view: View, part: Part, normal: ViewNormal, *, own: bool) -> C
 def _surprise(leg: Leg, row: LegRows) -> Contribution:
     """Say which word of a sequence surprised."""
     groups = token_groups(row.tokens)  # type: ignore[arg-type]
-    each = leg.whole.detector.token_scores(groups)  # type: ignore[union-attr]
+    each = leg.whole.detector.token_scores(groups)
     place = int(np.argmax(each))
     proto, _, size = str(groups.tokens[place]).partition(":")
     few = 2 ** int(size) if size.isdigit() else 0

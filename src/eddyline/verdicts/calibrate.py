@@ -20,6 +20,12 @@ from eddyline.verdicts.tail import MIN_PEAKS, ParetoTail
 TAIL_LEVEL = 0.98
 """Quantile of the calibration scores from which a tail is fitted."""
 
+MOST_TAIL = 0.12
+"""Largest share of the calibration scores that may count as their tail."""
+
+CLUSTER = 0.002
+"""Peaks that differ by less than this part of the largest excess are one: repeats of one behaviour."""
+
 KS_LIMIT = 0.01
 """KS probability below which the fitted tail is not trusted."""
 
@@ -42,10 +48,11 @@ class Calibrator:
 
     Up to the largest of those scores the p-value is conformal, ``(1 + #{calibration >= s}) / (n + 1)``: for
     new normal rows that are exchangeable with the calibration rows it is at most u with probability at most
-    u, whatever the detector. Beyond, where enough scores lie above the 98 % quantile, their generalised
-    Pareto tail goes on below the conformal floor; its shape is held at 0 or above, since a tail that ends
-    would call a row impossible. That part is a model and not a guarantee, so its fit is shown. Where there
-    are too few peaks or the fit is poor, p-values end at the floor, 1 / (n + 1), and ``note`` says so.
+    u, whatever the detector. Beyond, where enough scores lie above the 98 % quantile (88 % when there are
+    few scores), their generalised Pareto tail goes on below the conformal floor; its shape is held at 0 or
+    above, since a tail that ends would call a row impossible. That part is a model and not a guarantee, so
+    its fit is shown. Where there are too few peaks, p-values end at the floor, 1 / (n + 1); where the fit is
+    poor, an upper envelope of the peaks stands in for it. ``note`` says so.
 
     Parameters
     ----------
@@ -56,7 +63,7 @@ class Calibrator:
     tail
         The fitted tail, or None.
     note
-        Why there is no tail, or ``""``.
+        Why there is no tail or which, or ``""``.
     """
 
     scores: Floats
@@ -94,25 +101,31 @@ class Calibrator:
                 f"mend the detector"
             )
             raise DataError(message)
-        level = float(np.quantile(ordered, TAIL_LEVEL, method="inverted_cdf"))
-        peaks = ordered[ordered > level] - level
-        if len(peaks) < min_peaks:
+        share = max(1.0 - TAIL_LEVEL, 1.2 * min_peaks / len(ordered))
+        if share > MOST_TAIL:
             note = (
-                f"only {len(peaks)} of {len(ordered)} calibration scores lie above their 98 % "
-                f"quantile, "
-                f"{min_peaks} are needed for a tail: no p-value is below "
+                f"{len(ordered)} calibration scores hold fewer than {min_peaks} peaks above their "
+                f"{100 * (1 - MOST_TAIL):.0f} % quantile, too few for a tail: no p-value is below "
                 f"{1 / (len(ordered) + 1):.2g}"
             )
             return cls(ordered, float(ordered[-1]), None, note)
-        tail = ParetoTail.fit(peaks, min_peaks=min_peaks, least_shape=0.0)
-        if tail.ks_p < KS_LIMIT:
+        level = float(np.quantile(ordered, 1.0 - share, method="inverted_cdf"))
+        peaks = _declustered(ordered[ordered > level] - level)
+        if len(peaks) < min_peaks // 2:
             note = (
-                f"the tail of {len(peaks)} peaks is not generalised Pareto (KS "
-                f"{tail.ks_distance:.3f}, "
-                f"p {tail.ks_p:.1g}): no p-value is below {1 / (len(ordered) + 1):.2g}"
+                f"only {len(peaks)} different values lie above the {100 * (1 - share):.0f} % quantile "
+                f"of {len(ordered)} calibration scores, too few for a tail: no p-value is below "
+                f"{1 / (len(ordered) + 1):.2g}"
             )
             return cls(ordered, float(ordered[-1]), None, note)
-        return cls(ordered, level, tail, "")
+        tail = ParetoTail.fit(peaks, min_peaks=len(peaks), least_shape=0.0)
+        if tail.ks_p >= KS_LIMIT:
+            return cls(ordered, level, tail, "")
+        note = (
+            f"the tail of {len(peaks)} peaks is not generalised Pareto (KS {tail.ks_distance:.3f}, "
+            f"p {tail.ks_p:.1g}): beyond the largest score an upper envelope of the peaks is used"
+        )
+        return cls(ordered, level, tail.envelope(peaks), note)
 
     @property
     def floor(self) -> float:
@@ -196,6 +209,24 @@ class Calibrator:
             shape, scale, likelihood, distance, chance = (float(number) for number in numbers)
             tail = ParetoTail(shape, scale, likelihood, int(arrays["n_peaks"]), distance, chance)
         return cls(scores, float(arrays["level"]), tail, str(arrays["note"]))
+
+
+def _declustered(excess: Floats) -> Floats:
+    """Keep one of each run of nearly equal peaks: repeats of one behaviour are one observation.
+
+    Parameters
+    ----------
+    excess
+        Scores minus level, > 0, rising.
+    """
+    if not len(excess):
+        return excess
+    step = CLUSTER * float(excess[-1])
+    kept = [float(excess[-1])]
+    for value in excess[-2::-1]:
+        if kept[-1] - value >= step:
+            kept.append(float(value))
+    return np.array(kept[::-1])
 
 
 def cross_fit(

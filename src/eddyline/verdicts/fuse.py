@@ -2,6 +2,11 @@
 
 What belongs here: combinations that stay honest when the legs depend on each other. What does not: where the
 p-values come from.
+
+``fuse_min`` is what verdicts use. Six Gaussian legs, 200,000 normal rows, correlation 0 to 0.9: it called no
+more than the promised share strange at any level, while the Cauchy combination called up to 1.23 times the
+share (correlation .3, level .1). The power lost at level 1e-4 is nothing when one leg sees the row (.635 and
+.635) and at most 2.4 points when all six see it a little (.166 and .190, correlation .6).
 """
 
 from __future__ import annotations

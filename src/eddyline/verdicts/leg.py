@@ -21,11 +21,19 @@ from numpy.typing import NDArray
 from eddyline.detectors.detector import MatrixDetector, SequenceDetector
 from eddyline.detectors.registry import SEQUENCE, detector_class
 from eddyline.errors import TooFewRowsError
-from eddyline.features.profile import Profile
+from eddyline.features.columns import HOUR_US
+from eddyline.features.profile import MIN_WINDOWS, Profile
+from eddyline.features.registry import view_named
 from eddyline.tables import Floats, TokenGroups
 from eddyline.verdicts.calibrate import Calibrator
 
 FOLDS: Final = 5
+HOURLY_MIN_WINDOWS: Final = 2
+"""Hours an entity must have been seen in before its hours are held against its own past."""
+
+SQUARED: Final = frozenset({"tails"})
+"""Detectors whose scores are squares of -log probabilities: their root has an exponential tail."""
+
 MIN_FIT_ROWS: Final = 40
 """Rows below which a leg is not fitted: five folds of eight rows say nothing."""
 
@@ -42,6 +50,8 @@ class LegSpec:
         Name of a registered detector.
     own
         True to show the detector how far a row lies beyond the entity's own past, not the row itself.
+    weight
+        Share of the view's error budget, relative to its other legs, ``> 0``.
     params
         Arguments of the detector.
     """
@@ -49,6 +59,7 @@ class LegSpec:
     view: str
     detector: str
     own: bool = False
+    weight: float = 1.0
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,6 +103,17 @@ class LegRows:
         index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         tokens = None if self.tokens is None else self.tokens.gather(index)
         return LegRows(self.X[index], self.entities[index], self.windows[index], tokens)
+
+
+def min_windows(view: str) -> int:
+    """Give the windows an entity must have been seen in before it has a past of its own.
+
+    Parameters
+    ----------
+    view
+        Name of the view.
+    """
+    return MIN_WINDOWS if view_named(view).window_us < HOUR_US else HOURLY_MIN_WINDOWS
 
 
 def token_groups(tokens: pl.Series) -> TokenGroups:
@@ -145,11 +167,9 @@ class Fitted:
                 raise TooFewRowsError(message)
             made.fit(token_groups(rows.tokens))
             return cls(spec, made, None)
-        profile = Profile.fit(rows.entities, rows.X) if spec.own else None
-        X = rows.X if profile is None else profile.beyond(rows.entities, rows.X)
-        if profile is not None:
-            X = _left_out(rows)
-        made.fit(X)
+        least = min_windows(spec.view)
+        profile = Profile.fit(rows.entities, rows.X, min_windows=least) if spec.own else None
+        made.fit(rows.X if profile is None else _left_out(rows, least))
         return cls(spec, made, profile)
 
     def score(self, rows: LegRows) -> Floats:
@@ -167,19 +187,21 @@ class Fitted:
                 message = f"leg {self.spec.name} needs token sequences; its view gives none"
                 raise TooFewRowsError(message)
             return self.detector.anomaly_score(token_groups(rows.tokens))
-        if self.profile is None:
-            return self.detector.anomaly_score(rows.X)
-        return self.detector.anomaly_score(self.profile.beyond(rows.entities, rows.X))
+        X = rows.X
+        if self.profile is not None:
+            X = self.profile.beyond(rows.entities, rows.X)
+        scores = self.detector.anomaly_score(X)
+        return np.sqrt(scores) if self.spec.detector in SQUARED else scores
 
 
-def _left_out(rows: LegRows) -> Floats:
+def _left_out(rows: LegRows, least: int) -> Floats:
     """Hold each row against its entity's past in the other time blocks."""
     blocks = _time_blocks(rows.windows)[1]
     out = np.zeros_like(rows.X)
     for block in range(FOLDS):
         held = blocks == block
         if held.any() and not held.all():
-            past = Profile.fit(rows.entities[~held], rows.X[~held])
+            past = Profile.fit(rows.entities[~held], rows.X[~held], min_windows=least)
             out[held] = past.beyond(rows.entities[held], rows.X[held])
     return out
 

@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddyline.errors import ModelError
-from eddyline.features.profile import MIN_WINDOWS, Profile
+from eddyline.features.profile import Profile
 from eddyline.features.view import View
 from eddyline.tables import Floats
 from eddyline.verdicts.explain import normal_quantiles, normal_range
-from eddyline.verdicts.leg import LegRows
+from eddyline.verdicts.leg import LegRows, min_windows
 
 DAY_US = 86_400_000_000
-HOURLY_MIN_WINDOWS = 3
-"""Hours an entity must have been seen in before its hours are held against its own past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,13 @@ class ViewNormal:
             Time the rows cover, µs.
         """
         low, high = normal_range(rows.X)
-        fewest = MIN_WINDOWS if view.window_us < 3_600_000_000 else HOURLY_MIN_WINDOWS
         days = max(span_us, view.window_us) / DAY_US
         return cls(
             low=low,
             high=high,
             centre=np.median(rows.X, axis=0),
             quantiles=normal_quantiles(rows.X),
-            profile=Profile.fit(rows.entities, rows.X, min_windows=fewest),
+            profile=Profile.fit(rows.entities, rows.X, min_windows=min_windows(view.name)),
             rows_per_day=n_rows / days,
         )
 
@@ -117,10 +114,16 @@ class ViewNormal:
                 message = f"a saved normal must hold {name!r} of shape {shape}; learn it again"
                 raise ModelError(message)
         return cls(
-            *(np.asarray(arrays[k], np.float64) for k in ("low", "high", "centre", "quantiles")),
-            profile,
-            float(arrays["rows_per_day"]),
+            low=np.asarray(arrays["low"], np.float64),
+            high=np.asarray(arrays["high"], np.float64),
+            centre=np.asarray(arrays["centre"], np.float64),
+            quantiles=np.asarray(arrays["quantiles"], np.float64),
+            profile=profile,
+            rows_per_day=float(arrays["rows_per_day"]),
         )
+
+
+_PARTS = ("low", "high", "middle", "ends_high", "stand_in")
 
 
 def profile_arrays(profile: Profile) -> dict[str, NDArray[Any]]:
@@ -131,13 +134,8 @@ def profile_arrays(profile: Profile) -> dict[str, NDArray[Any]]:
     profile
         The pasts to save.
     """
-    return {
-        "entities": profile.entities,
-        "low": profile.low,
-        "high": profile.high,
-        "middle": profile.middle,
-        "network_high": profile.network_high,
-    }
+    names = {"entities": profile.entities, "ends": profile.ends}
+    return {**names, **{part: getattr(profile, part) for part in _PARTS}}
 
 
 def profile_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
@@ -155,15 +153,22 @@ def profile_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
     """
     try:
         entities = np.asarray(arrays["entities"]).astype(np.str_)
-        low, high, middle, network = (
-            np.asarray(arrays[k], np.float64) for k in ("low", "high", "middle", "network_high")
-        )
+        ends = np.asarray(arrays["ends"]).astype(np.str_)
+        parts = {part: np.asarray(arrays[part], np.float64) for part in _PARTS}
     except (KeyError, ValueError) as error:
-        message = f"a saved profile must hold entities and their ranges, got {error}"
+        message = f"a saved profile must hold entities, ends and their ranges, got {error}"
         raise ModelError(message) from error
-    if not low.shape == high.shape == middle.shape or low.shape != (len(entities), len(network)):
-        message = (
-            f"a saved profile's ranges must fit its entities, got {low.shape}; learn it again"
-        )
+    width = parts["stand_in"].shape
+    own = {parts[part].shape for part in ("low", "high", "middle")}
+    if own != {(len(entities), *width)} or parts["ends_high"].shape != (len(ends), *width):
+        message = f"a saved profile's ranges must fit its entities, got {own}; learn it again"
         raise ModelError(message)
-    return Profile(entities, low, high, middle, network)
+    return Profile(
+        entities,
+        parts["low"],
+        parts["high"],
+        parts["middle"],
+        ends,
+        parts["ends_high"],
+        parts["stand_in"],
+    )

@@ -97,7 +97,7 @@ def compare(
     low, high
         Normal range, both included.
     span
-        What the row covers, such as ``"5 min"``.
+        What the row covers, such as ``"5 min"``; ``""`` when the words say it.
     own
         True when the range is the entity's own past, False when it is the whole network's.
     """
@@ -107,4 +107,5 @@ def compare(
         usual = amount(high, feature.unit)
     else:
         usual = f"{amount(low, feature.unit)}–{amount(high, feature.unit)}"
-    return f"{now} {feature.words} in {span}; {whose}: {usual}"
+    within = f" in {span}" if span else ""
+    return f"{now} {feature.words}{within}; {whose}: {usual}"

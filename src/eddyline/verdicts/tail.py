@@ -7,7 +7,7 @@ it fits. What does not: deciding with it (``threshold.py``) or making p-values o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -114,6 +114,25 @@ class ParetoTail:
             shape, scale, best = _at_shape(most_shape, peaks)
         distance = _ks(peaks, shape, scale)
         return cls(shape, scale, best, len(peaks), distance, _kolmogorov(distance, len(peaks)))
+
+    def envelope(self, excess: Floats) -> ParetoTail:
+        """Give the tail of the same shape whose scale is large enough to lie above all peaks.
+
+        For peaks that no generalised Pareto distribution fits: nothing that was seen is told to be less
+        likely than it was.
+
+        Parameters
+        ----------
+        excess
+            The peaks' excesses, > 0.
+        """
+        peaks = np.sort(np.asarray(excess, dtype=np.float64))
+        n = len(peaks)
+        survival = (n - np.arange(n)) / (n + 1.0)  # in (0, 1): share of peaks at least as large
+        log_s = -np.log(survival)
+        reach = log_s if abs(self.shape) < 1e-9 else np.expm1(self.shape * log_s) / self.shape
+        scale = float((peaks / np.maximum(reach, 1e-12))[n // 4 :].max())
+        return replace(self, scale=max(scale, self.scale))
 
     def log_survival(self, excess: Floats) -> Floats:
         """Give the logarithm of the probability that a peak exceeds the given excess.

@@ -67,7 +67,9 @@ def smurfs(flows: pl.DataFrame, at: Sight) -> list[Story]:
 
 
 def reflections(flows: pl.DataFrame, at: Sight) -> list[Story]:
-    """Find many hosts answering one that never asked: UDP services, or SYN-ACKs to a spoofed SYN.
+    """Find many UDP services that answer a host which never asked, with more than a question's bytes.
+
+    Unasked SYN-ACKs are no larger than the SYN that caused them: those are told as a flood.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def reflections(flows: pl.DataFrame, at: Sight) -> list[Story]:
     """
     keys = ["window", "dst_ip"]
     udp = (pl.col("ip_proto") == 17) & pl.col("sport").is_in(REFLECTORS)
-    shown = flows.filter((udp | pl.col("syn_ack")) & ~pl.col("answered") & ~pl.col("to_group"))
+    shown = flows.filter(udp & ~pl.col("answered") & ~pl.col("to_group"))
     found = (
         shown.group_by(keys)
         .agg(
@@ -124,6 +126,7 @@ def many_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
             pl.len().alias("attempts"),
             pl.col("pkts_out").sum().alias("pkts"),
             (pl.len() / span_s()).alias("rate"),
+            pl.col("syn_ack").mean().alias("unasked_share"),
         )
         .filter(
             (pl.col("attempts") >= at.levels.flood_flows)
@@ -138,7 +141,7 @@ def many_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
             anchor=(row["dst_ip"],),
             entity=row["dst_ip"],
             flows=nothing(),
-            measures={k: row[k] for k in ("sources", "attempts", "pkts", "rate")},
+            measures={k: row[k] for k in ("sources", "attempts", "pkts", "rate", "unasked_share")},
             feature="in_sources",
             value=row["sources"],
             strength=row["attempts"] / at.levels.flood_flows,

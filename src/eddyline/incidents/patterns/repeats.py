@@ -10,35 +10,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from eddyline.features.columns import WINDOW_US
+from eddyline.features.columns import INFRASTRUCTURE_PORTS, LOGIN_PORTS, WINDOW_US
 from eddyline.incidents.patterns.levels import Sight
 from eddyline.incidents.patterns.shape import SERVICE, nothing, span_s, spread, stories
 from eddyline.incidents.story import Story
 
-LOGIN_PORTS: Final = (21, 22, 23, 25, 110, 143, 389, 445, 465, 587, 636, 993, 995, 1433, 1521,
-                      2222, 2323, 3306, 3389, 5432, 5900, 5901, 6379)  # fmt: skip
-"""Services where a connection is a login."""
-
 WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
 """Services where a login looks like any page."""
-
-INFRASTRUCTURE_PORTS: Final = (
-    53,
-    67,
-    68,
-    123,
-    137,
-    138,
-    161,
-    514,
-    546,
-    547,
-    853,
-    1900,
-    5353,
-    5355,
-)
-"""Services that are regular by nature: names, time, addresses, management."""
 
 _KEYS = ["window", "src_ip", "dst_ip", "service"]
 

@@ -77,7 +77,7 @@ def icmp_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
     at
         The levels and the length of the window.
     """
-    shown = flows.filter(pl.col("ip_proto").is_in([1, 58]) & ~pl.col("to_group"))
+    shown = _asker_first(flows.filter(pl.col("ip_proto").is_in([1, 58]) & ~pl.col("to_group")))
     pkts = (pl.col("pkts_out") + pl.col("pkts_in")).sum()
     total = (pl.col("bytes_out") + pl.col("bytes_in")).sum()
     found = (
@@ -111,6 +111,16 @@ def icmp_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
         )
 
     return stories(found, shown, _PAIR, describe)
+
+
+def _asker_first(flows: pl.DataFrame) -> pl.DataFrame:
+    """Turn conversations round that begin with an answer: their question was not seen."""
+    answer = pl.col("icmp_type").is_in([0, 14, 129]).fill_null(value=False)
+    turned = []
+    for one, other in (("src_ip", "dst_ip"), ("bytes_out", "bytes_in"), ("pkts_out", "pkts_in")):
+        turned.append(pl.when(answer).then(other).otherwise(one).alias(one))
+        turned.append(pl.when(answer).then(one).otherwise(other).alias(other))
+    return flows.with_columns(turned)
 
 
 def uploads(flows: pl.DataFrame, at: Sight) -> list[Story]:
