@@ -224,6 +224,11 @@ def _batch(
     text = text.with_columns(fields.proto_name(source).alias("proto"))
     typed, good = fields.check(text, _rules(text, layout), place, report)
     kept = text.filter(pl.Series(good))
+    if "ts_end" in typed.columns:
+        report.note(
+            "rows that end before they start, taken as ending there",
+            int((typed["ts_end"] < typed["ts"]).sum()),
+        )
     frame = _record(typed, kept, fields.made_uid(origin, place.lines[good]))
     given = [column for column in LABEL_SCHEMA if column in kept.columns]
     labels = None

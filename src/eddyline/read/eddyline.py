@@ -222,11 +222,13 @@ def _whole(
         pl.col(column).cast(pl.Int64).is_between(0, fields.LATEST_US)
         for column in ("ts", "ts_end")
     )
-    kept = part.select(good & times).to_series()
+    forward = pl.col("ts") <= pl.col("ts_end")
+    kept = part.select((good & times & forward).fill_null(value=False)).to_series()
     if not kept.all():
         lost = int((~kept).sum())
         row = before + int((~kept).arg_true()[0])
-        report.skip("a time, address or protocol is missing", lost, place=f"{name}: row {row}")
+        cause = "a time, address or protocol is missing or makes no sense"
+        report.skip(cause, lost, place=f"{name}: row {row}: {cause}")
         part = part.filter(kept)
     labels = part.select(list(LABEL_SCHEMA)) if set(LABEL_SCHEMA) <= set(part.columns) else None
     return FlowBatch.of(part.drop(list(LABEL_SCHEMA), strict=False), labels)
@@ -312,6 +314,10 @@ def _rule(column: str, kind: pl.DataType) -> Rule:
     if column in ("ts", "ts_end"):
         number = pl.col(column).cast(pl.Int64, strict=False)
         typed = pl.when(number.is_between(0, fields.LATEST_US)).then(number)
+        if column == "ts_end":
+            begin = pl.col("ts").cast(pl.Int64, strict=False)
+            typed = pl.when(number >= begin).then(typed)
+            return Rule(column, column, typed, "must be a time at or after ts", required=True)
         return Rule(column, column, typed, fields.TIME_RULE, required=True)
     if kind.is_integer():
         number = pl.col(column).cast(kind, strict=False)

@@ -7,7 +7,6 @@ mean.
 from __future__ import annotations
 
 import glob
-import gzip
 import mmap
 import sys
 import tempfile
@@ -37,6 +36,7 @@ _PIECE: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_WINDOW: Final = 1 << 27
+_ZSTD_BITE: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,17 @@ class Source:
         if self.path is None:
             message = "the head of standard input cannot be read apart; open it whole"
             raise InputError(message)
+        head = b""
         try:
             with self.path.open("rb") as file:
-                start = file.read(4)
-                file.seek(0)
-                stream = _unpacked(file, start)
-                return stream.read(HEAD_BYTES)
+                for piece in unpacked(file, file.read(_PIECE)):
+                    head += piece
+                    if len(head) >= HEAD_BYTES:
+                        break
         except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-            raise _unreadable(self.name, error) from error
+            if not head:
+                raise _unreadable(self.name, error) from error
+        return head[:HEAD_BYTES]
 
     def open(self, report: IngestReport, *, most_bytes: int = MOST_BYTES) -> Data:
         """Give the whole content, unpacked: mapped when the file is plain.
@@ -94,14 +97,12 @@ class Source:
         """
         if self.path is None:
             stdin = sys.stdin.buffer
-            start = stdin.peek(4)[:4] if hasattr(stdin, "peek") else b""
-            return self._spool(_unpacked(stdin, start), report, most_bytes)
+            return self._spool(unpacked(stdin, stdin.read(_PIECE)), report, most_bytes)
         try:
             with self.path.open("rb") as file:
-                start = file.read(4)
-                file.seek(0)
+                start = file.read(_PIECE)
                 if start.startswith((_GZIP, _ZSTD)) or not self.path.is_file():
-                    return self._spool(_unpacked(file, start), report, most_bytes)
+                    return self._spool(unpacked(file, start), report, most_bytes)
                 if not start:
                     return b""
                 mapped = Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -110,12 +111,12 @@ class Source:
         except (OSError, ValueError) as error:
             raise _unreadable(self.name, error) from error
 
-    def _spool(self, stream: IO[bytes], report: IngestReport, most_bytes: int) -> Data:
-        """Read a stream to its end into memory or a nameless file."""
+    def _spool(self, pieces: Iterator[bytes], report: IngestReport, most_bytes: int) -> Data:
+        """Write pieces to their end into memory or a nameless file."""
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
             size = 0
             try:
-                while piece := stream.read(_PIECE):
+                for piece in pieces:
                     size += len(piece)
                     if size > most_bytes:
                         message = (
@@ -124,7 +125,7 @@ class Source:
                         )
                         raise InputError(message)
                     spool.write(piece)
-            except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+            except (EOFError, zlib.error, zstandard.ZstdError) as error:
                 if size == 0:
                     raise _unreadable(self.name, error) from error
                 report.truncated = True
@@ -146,14 +147,73 @@ def _unreadable(name: str, error: Exception) -> InputError:
     )
 
 
-def _unpacked(file: IO[bytes], start: bytes) -> IO[bytes]:
-    """Put the right unpacker before a file, by its first bytes."""
+def unpacked(file: IO[bytes], start: bytes) -> Iterator[bytes]:
+    """Give the content of a file in pieces, unpacked by its first bytes.
+
+    Parameters
+    ----------
+    file
+        Stands behind ``start``.
+    start
+        Its first bytes, already read; the piece that decides.
+
+    Raises
+    ------
+    EOFError
+        When packed data ends inside; what it held was given out before.
+    """
+    raw = _raw(file, start)
     if start.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    if start.startswith(_ZSTD):
-        unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        return unpacker.stream_reader(file, read_across_frames=True, closefd=False)
-    return file
+        yield from _inflated(raw)
+    elif start.startswith(_ZSTD):
+        yield from _unpacked_zstd(raw)
+    else:
+        yield from raw
+
+
+def _raw(file: IO[bytes], start: bytes) -> Iterator[bytes]:
+    """Give the bytes of a file."""
+    piece = start
+    while piece:
+        yield piece
+        piece = file.read(_PIECE)
+
+
+def _inflated(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack gzip, also several members end to end; never more than a piece at once."""
+    member = zlib.decompressobj(wbits=31)
+    for packed in raw:
+        left = packed
+        while left:
+            if member.eof:
+                if not left.startswith(_GZIP[: len(left)]):
+                    return  # zeros or other padding behind the last member
+                member = zlib.decompressobj(wbits=31)
+            yield member.decompress(left, _PIECE)
+            left = member.unconsumed_tail or member.unused_data
+    if not member.eof:
+        message = "compressed data ends early"
+        raise EOFError(message)
+
+
+def _unpacked_zstd(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack zstandard, also several frames end to end.
+
+    A few bytes may stand for 128 KiB each, so it is fed little at a time.
+    """
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    frame = unpacker.decompressobj()
+    for packed in raw:
+        for offset in range(0, len(packed), _ZSTD_BITE):
+            left = packed[offset : offset + _ZSTD_BITE]
+            while left:
+                if frame.eof:
+                    frame = unpacker.decompressobj()
+                yield frame.decompress(left)
+                left = frame.unused_data if frame.eof else b""
+    if not frame.eof:
+        message = "compressed data ends early"
+        raise EOFError(message)
 
 
 def sources(paths: str | Path | Sequence[str | Path]) -> list[Source]:

@@ -197,6 +197,6 @@ class Table:
                 quote_char='"' if b'"' in text else None,
                 glob=False,
             )
-        except pl.exceptions.ComputeError:
+        except pl.exceptions.PolarsError:
             return None
         return self._named(frame) if frame.height == rows else None

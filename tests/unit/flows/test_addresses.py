@@ -27,7 +27,7 @@ SCOPES = {
     "224.0.0.251": "multicast",
     "ff02::fb": "multicast",
     "255.255.255.255": "broadcast",
-    "0.0.0.0": "unspecified",
+    "0.0.0.0": "unspecified",  # noqa: S104 - an address, not a binding
     "::": "unspecified",
     "192.0.2.7": "documentation",
     "2001:db8::7": "documentation",
@@ -80,7 +80,8 @@ def test_networks_and_versions_agree_with_the_standard_library(addresses):
 
     assert facts["version"].to_list() == [a.version for a in addresses]
     assert [ipaddress.ip_network(n) for n in facts["network"]] == [
-        ipaddress.ip_network(f"{a}/{24 if a.version == 4 else 64}", strict=False) for a in addresses
+        ipaddress.ip_network(f"{a}/{24 if a.version == 4 else 64}", strict=False)
+        for a in addresses
     ]
 
 

@@ -16,7 +16,15 @@ def test_no_character_that_acts_is_left(text):
     """No control, escape, bidirectional or invisible character comes through."""
     shown = neutral_text(text)
 
-    assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    assert not {unicodedata.category(c) for c in shown} & {
+        "Cc",
+        "Cf",
+        "Cs",
+        "Co",
+        "Cn",
+        "Zl",
+        "Zp",
+    }
     assert "\x1b" not in shown
     shown.encode("utf-8")
 

@@ -17,7 +17,9 @@ from eddyline.read.flows import Settings, read_with
 from eddyline.read.ingest import IngestReport
 
 TEXT = st.one_of(
-    st.sampled_from(["=1+1", "+x", "-2", "@a", "\tq", "\rq", "\nq", "'", "''=", "\\n", "\\\\e", '"', "", ","]),
+    st.sampled_from(
+        ["=1+1", "+x", "-2", "@a", "\tq", "\rq", "\nq", "'", "''=", "\\n", "\\\\e", '"', "", ","]
+    ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
 )
 """Hostile texts, with those that escaping may confuse."""
@@ -63,11 +65,13 @@ ROWS = st.lists(st.fixed_dictionaries({c.name: _value(c) for c in CORE}), max_si
 
 def _batch(rows, labelled):
     """Make a batch in event-time order."""
+    rows = [{**row, "ts_end": max(row["ts"], row["ts_end"])} for row in rows]
     frame = pl.DataFrame(rows, schema={c.name: c.dtype for c in CORE})
     labels = None
     if labelled:
         labels = pl.DataFrame(
-            {"label": ["=evil"] * len(rows), "label_detail": [None] * len(rows)}, schema=LABEL_SCHEMA
+            {"label": ["=evil"] * len(rows), "label_detail": [None] * len(rows)},
+            schema=LABEL_SCHEMA,
         )
     return FlowBatch.of(frame, labels).sort()
 
@@ -103,15 +107,22 @@ def test_statistics_come_back_when_they_are_wanted(tmp_path):
     """They are columns beside the record."""
     frame = _batch([], labelled=False).frame.clear(1)
     frame = frame.with_columns(
-        ts=pl.lit(1, pl.Int64), ts_end=pl.lit(2, pl.Int64), uid=pl.lit("u"), quality=pl.lit(0, pl.UInt16)
-    ).with_columns(pl.lit("a").cast(pl.Categorical()).alias(n) for n in ("src_ip", "dst_ip", "proto"))
+        ts=pl.lit(1, pl.Int64),
+        ts_end=pl.lit(2, pl.Int64),
+        uid=pl.lit("u"),
+        quality=pl.lit(0, pl.UInt16),
+    ).with_columns(
+        pl.lit("a").cast(pl.Categorical()).alias(n) for n in ("src_ip", "dst_ip", "proto")
+    )
     frame = frame.with_columns(pl.lit(3).cast(t).alias(n) for n, t in STATISTICS_SCHEMA.items())
     for kind in FORMATS:
         path = tmp_path / f"s.{kind}"
         write_flows([FlowBatch.of(frame)], path)
 
-        assert _back(path, statistics=True).frame.select(STATISTICS_SCHEMA.keys()).equals(
-            frame.select(STATISTICS_SCHEMA.keys())
+        assert (
+            _back(path, statistics=True)
+            .frame.select(STATISTICS_SCHEMA.keys())
+            .equals(frame.select(STATISTICS_SCHEMA.keys()))
         )
         assert "src2dst_bytes" not in _back(path).frame.columns
 
@@ -161,7 +172,15 @@ def test_the_format_goes_by_name_or_suffix():
 
 def test_another_version_is_refused(tmp_path):
     """A table of a later Eddyline is not read as if it were ours."""
-    row = {"ts": 1, "ts_end": 2, "src_ip": "a", "dst_ip": "b", "proto": "tcp", "quality": 0, "uid": "u"}
+    row = {
+        "ts": 1,
+        "ts_end": 2,
+        "src_ip": "a",
+        "dst_ip": "b",
+        "proto": "tcp",
+        "quality": 0,
+        "uid": "u",
+    }
     for kind in ("csv", "jsonl"):
         path = tmp_path / f"v.{kind}"
         write_flows([FlowBatch.of(pl.DataFrame([row]))], path)
