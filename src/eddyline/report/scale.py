@@ -15,6 +15,7 @@ from eddyline.report.words import moment
 LOG_SPAN: Final = 50.0
 """Largest over smallest positive value from which an axis is logarithmic."""
 
+_DAY_S: Final = 86_400
 _LARGEST: Final = 1e300  # leaves room for differences of two values
 _TIME_STEPS_S: Final = tuple(
     seconds * unit
@@ -112,13 +113,20 @@ def time_ticks(first_us: int, last_us: int, most: int = 8) -> list[tuple[int, st
     """
     span_s = (last_us - first_us) / 1e6
     step_s = next((step for step in _TIME_STEPS_S if span_s / step <= most), _TIME_STEPS_S[-1])
-    form = "%H:%M:%S" if step_s < 60 else "%H:%M" if step_s < 86_400 else "%Y-%m-%d"
     step_us = step_s * 1_000_000
-    if span_s > 86_400 > step_s:
-        form = "%m-%d %H:%M"
     start = -(-first_us // step_us) * step_us
-    times = range(start, last_us + 1, step_us)
-    return [(time, moment(time).strftime(form)) for time in times[: 4 * most]]
+    times = range(start, last_us + 1, step_us)[: 4 * most]
+    return [(time, _time_label(time, step_s, span_s)) for time in times]
+
+
+def _time_label(time_us: int, step_s: int, span_s: float) -> str:
+    """Write a time as short as its neighbours allow: the day only where it begins."""
+    time = moment(time_us)
+    if step_s >= _DAY_S:
+        return time.strftime("%m-%d" if span_s < 180 * _DAY_S else "%Y-%m")
+    if span_s > _DAY_S and time.hour == time.minute == time.second == 0:
+        return time.strftime("%m-%d")
+    return time.strftime("%H:%M:%S" if step_s < 60 else "%H:%M")
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:

@@ -113,7 +113,10 @@ def normal_words(part: Contribution) -> str:
     if part.normal_high is None:
         return f"normal from {quantity(part.normal_low, part.unit)}"
     low, high = quantity(part.normal_low, part.unit), quantity(part.normal_high, part.unit)
-    return f"normal {low}" if low == high else f"normal {low} – {high}"
+    if low == high:
+        return f"normal {low}"
+    number, _, unit = low.partition(" ")
+    return f"normal {number if high.endswith(f' {unit}') else low} – {high}"
 
 
 def _band(scale: Scale, low: float, high: float) -> Band:

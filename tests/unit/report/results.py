@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
 import numpy as np
@@ -214,6 +215,7 @@ def _others() -> list[Incident]:
     ]
 
 
+@functools.cache
 def flow_verdicts(seed: int = 0, normal: int = 38_000) -> pl.DataFrame:
     """Give verdicts of an afternoon: working rhythm, a sweep, guessing, a beacon, an upload."""
     rng = np.random.default_rng(seed)

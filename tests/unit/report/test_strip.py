@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from eddyline.incidents.incident import Contribution
 from eddyline.report.scale import fit_scale, time_ticks
-from eddyline.report.strip import strip
+from eddyline.report.strip import normal_words, strip
 from eddyline.report.timeline import MOST_LINES, timeline
 
 FINITE = st.floats(-1e15, 1e15)
@@ -84,6 +84,24 @@ def test_now_stands_right_of_normal_when_it_is_larger():
     assert drawn.normal_text == "normal 0 – 6"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "said"),
+    [
+        (0, 1, "packets", "normal 0 – 1 packets"),
+        (2_000, 31e6, "bytes", "normal 2 kB – 31 MB"),
+        (0.9, 64, "s", "normal 900 ms – 64 s"),
+        (0, 0.08, "share", "normal 0 – 8 %"),
+        (3, 3, "", "normal 3"),
+        (None, 3, "", "normal up to 3"),
+        (3, None, "s", "normal from 3 s"),
+        (None, None, "", "no normal to compare with"),
+    ],
+)
+def test_normal_range_is_said_with_its_unit_once(low, high, unit, said):
+    """A unit that both ends share stands once."""
+    assert normal_words(Contribution("f", 1.0, unit, low, high, 1.0, "w")) == said
+
+
 @given(st.integers(0, 2**52), st.integers(1, 2**52))
 def test_time_marks_lie_within_and_are_few(first, length):
     """From a second to a century, an axis of time has a handful of marks."""
@@ -91,6 +109,15 @@ def test_time_marks_lie_within_and_are_few(first, length):
 
     assert all(first <= time <= first + length for time, _ in marks)
     assert len(marks) <= 32
+
+
+def test_a_new_day_is_named_where_it_begins():
+    """Over two days, times stand alone and midnight says the date."""
+    start = 1_762_768_800_000_000  # 2025-11-10 10:00
+
+    labels = [text for _, text in time_ticks(start, start + 48 * 3_600_000_000)]
+
+    assert labels == ["12:00", "18:00", "11-11", "06:00", "12:00", "18:00", "11-12", "06:00"]
 
 
 @settings(max_examples=40, deadline=None)

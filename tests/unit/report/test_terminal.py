@@ -114,7 +114,7 @@ def test_no_text_from_the_input_steers_the_terminal(results, text):
         techniques=[Technique(text, text, text, text)],
         direction=text,
     )
-    result = results.scan_result([hostile])
+    result = results.scan_result([hostile], verdicts=False)
     result.input.blind = [BlindSpot(text, text)]
     result.input.skipped[text] = 4
 
