@@ -97,7 +97,7 @@ def read_flows(
     statistics: bool = False,
     report: IngestReport | None = None,
     progress: Progress | None = None,
-) -> Iterator[FlowBatch]:
+) -> Generator[FlowBatch, None, None]:
     """Read flows from any inputs, in event-time order.
 
     Files are found at once, so a wrong path raises here; the rest happens while batches are drawn.
@@ -151,7 +151,7 @@ def read_with(
     settings: Settings,
     report: IngestReport,
     progress: Progress | None = None,
-) -> Iterator[FlowBatch]:
+) -> Generator[FlowBatch, None, None]:
     """Read flows as ``read_flows`` does, with every setting in reach.
 
     Parameters
@@ -183,7 +183,7 @@ def _read(
     perimeter: Perimeter,
     report: IngestReport,
     progress: Progress | None,
-) -> Iterator[FlowBatch]:
+) -> Generator[FlowBatch, None, None]:
     """Recognise, parse, order, filter and tell."""
     known = _recognised(found, settings, report)
     streams = _in_time(known, settings, report)

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.read.logs import CSV_TABLE, ZEEK_LOG
 
 from eddyline.errors import UnknownFormatError, UsageError
-from eddyline.read import registry
+from eddyline.read import registry, zeek
 
 
 class Foreign:
@@ -41,7 +41,7 @@ def foreign(monkeypatch):
         importlib.metadata.EntryPoint("foreign", f"{here}:Foreign", registry.GROUP),
         importlib.metadata.EntryPoint("zeek", f"{here}:Broken", registry.GROUP),
     ]
-    monkeypatch.setattr(registry.importlib.metadata, "entry_points", lambda group: points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
     return points
 
 
@@ -80,14 +80,14 @@ def test_a_reader_of_another_package_is_found_and_never_replaces_ours(foreign):
     """By name and by content."""
     assert registry.names() == ["pcap", "pcapng", "zeek", "eddyline", "csv", "foreign"]
     assert registry.recognise(b"FOREIGN", "x") == "foreign"
-    assert registry.reader("zeek").__name__ == "eddyline.read.zeek"
+    assert registry.reader("zeek") is zeek
 
 
 @pytest.mark.parametrize("value", ["Broken", "NOT_A_READER", "Nothing"])
 def test_a_plugin_that_is_no_reader_is_refused(monkeypatch, value):
     """The message names it."""
     point = importlib.metadata.EntryPoint("odd", f"{__name__}:{value}", registry.GROUP)
-    monkeypatch.setattr(registry.importlib.metadata, "entry_points", lambda group: [point])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
 
     with pytest.raises(UsageError, match="odd"):
         registry.reader("odd")
