@@ -33,7 +33,7 @@ class Single(Tails):
     """Computes in single precision."""
 
     def _score(self, X: Floats) -> Floats:
-        return super()._score(X).astype(np.float32)  # type: ignore[return-value]
+        return super()._score(X).astype(np.float32)
 
 
 class Crowded(Tails):
@@ -41,7 +41,8 @@ class Crowded(Tails):
 
     def _score(self, X: Floats) -> Floats:
         scores = super()._score(X)
-        return scores - scores.mean()
+        ranked: Floats = scores - scores.mean()
+        return ranked
 
 
 class Products(Tails):
@@ -148,6 +149,13 @@ class Meddling(Tails):
         self.seed = [seed, seed]  # type: ignore[assignment]
 
 
+class Lenient(Tails):
+    """Fills holes in silence."""
+
+    def _checked(self, X: ArrayLike, *, reset: bool) -> Floats:
+        return super()._checked(np.nan_to_num(np.asarray(X, dtype=np.float64)), reset=reset)
+
+
 class Wordless(Tails):
     """Explains nothing."""
 
@@ -166,6 +174,7 @@ BROKEN = {
     Objects: "check_arrays_round_trip",
     Trusting: "check_missing_arrays_are_refused",
     Eager: "check_not_fitted_is_named",
+    Lenient: "check_bad_rows_are_named",
     Peeking: "check_labels_change_nothing",
     Meddling: "check_arguments_are_stored_untouched",
     Wordless: "check_docstring_helps",
@@ -178,11 +187,6 @@ def test_a_broken_promise_is_seen(cls: type[Tails]) -> None:
 
     with pytest.raises(suite.ConformanceError, match=f"{cls.__name__} must pass"):
         check(cls)
-
-
-def test_bad_rows_let_through_are_seen() -> None:
-    with pytest.raises((suite.ConformanceError, ValueError, IndexError)):
-        suite.check_bad_rows_are_named(Eager)
 
 
 def test_the_whole_suite_runs_as_one() -> None:
@@ -200,9 +204,9 @@ def test_a_skip_needs_a_check_and_a_reason(skip: dict[str, str]) -> None:
 
 def test_a_class_of_another_kind_is_refused() -> None:
     with pytest.raises(suite.ConformanceError, match="subclass of MatrixDetector"):
-        list(suite.yield_checks(NGram))  # type: ignore[arg-type]
+        list(suite.yield_checks(NGram))
     with pytest.raises(suite.ConformanceError, match="subclass of SequenceDetector"):
-        list(yield_sequence_checks(Tails))  # type: ignore[arg-type]
+        list(yield_sequence_checks(Tails))
 
 
 class Ranked(NGram):
@@ -210,7 +214,8 @@ class Ranked(NGram):
 
     def anomaly_score(self, groups: TokenGroups) -> Floats:
         scores = super().anomaly_score(groups)
-        return scores - scores.mean()
+        ranked: Floats = scores - scores.mean()
+        return ranked
 
 
 class Foreseeing(NGram):
