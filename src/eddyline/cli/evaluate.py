@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from eddyline.cli.progress import shown
 from eddyline.errors import InputError
 from eddyline.evaluate.evaluation import Evaluation, evaluate
+from eddyline.evaluate.incidents import PURE
 from eddyline.evaluate.labels import Watch, with_verdicts
 from eddyline.evaluate.truth import read_truth
 from eddyline.flows.text import neutral_text
@@ -115,7 +116,9 @@ def scan_watched(
     name = model.name if isinstance(model, Path) else ""
     result = scan_flows(kept, report, pipeline=pipeline, settings=wanted, name=name)
     if result.flow_verdicts is None or not result.flows_judged:
-        message = "the input must hold flows to evaluate, holds none; check the file and the bounds"
+        message = (
+            "the input must hold flows to evaluate, holds none; check the file and the bounds"
+        )
         raise InputError(message)
     return result, with_verdicts(watch.flows(), result.flow_verdicts)
 
@@ -210,7 +213,7 @@ def _print_incidents(result: ScanResult, told: Evaluation, console: Console) -> 
         ]
         for row, incident in zip(told.incidents.to_dicts(), result.incidents, strict=True)
     ]
-    names = ["#", "incident", "flows", "attack", "normal", "unknown", "purity", "attacks hit", ""]
+    names = ["#", "incident", "flows", "attack", "normal", "unknown", "purity", "hits", ""]
     _table(console, "Incidents", names, rows)
 
 
@@ -232,21 +235,16 @@ def _print_level(told: Evaluation, console: Console) -> None:
         for one in told.incident_level
     ]
     top = told.incident_level[0].top
-    names = [
-        "incident level",
-        "n",
-        "true",
-        "dup",
-        "false",
-        "false/d",
-        "recall",
-        f"recall@{top}",
-        f"prec@{top}",
-        "first",
-        "share",
-    ]
-    _table(console, f"Incident level; share: attack flows in a day's first {top}, purity >= 0.9",
-           names, rows)  # fmt: skip
+    names = ["incidents of", "n", "true", "dup", "false", "/day", "recall", f"R@{top}", f"P@{top}",
+             "1st", "share"]  # fmt: skip
+    _table(console, "Incident level", names, rows)
+    console.print(
+        f"dup: hits only attacks that count for another; /day: false a day; R, P @{top}: recall and "
+        f"precision of each day's first {top}; 1st: rank of the first hit; share: of attack flows, "
+        f"inside a day's first {top} of purity >= {PURE:g}; 0/0: undefined.\n",
+        highlight=False,
+        style="dim",
+    )
 
 
 def _print_days(told: Evaluation, console: Console) -> None:
@@ -289,7 +287,9 @@ def _print_graded(told: Evaluation, console: Console) -> None:
 def _print_flows(told: Evaluation, console: Console) -> None:
     level = told.flow_level
     if level is None:
-        console.print("No flow-level figures: the truth names attacks, not flows.", highlight=False)
+        console.print(
+            "No flow-level figures: the truth names attacks, not flows.", highlight=False
+        )
         return
     scores = [[one.method, said(one.auc), said(one.average_precision)] for one in level.scores]
     title = (
@@ -305,14 +305,16 @@ def _print_flows(told: Evaluation, console: Console) -> None:
 
 
 def said(value: float | None) -> str:
-    """Write a ratio with three digits, or that it is undefined.
+    """Write a ratio with three decimals, more when it is small, or that it is undefined.
 
     Parameters
     ----------
     value
         A ratio; None for 0/0.
     """
-    return "undef. 0/0" if value is None else f"{value:.3f}"
+    if value is None:
+        return "0/0"
+    return f"{value:.2g}" if 0 < value < 0.0995 else f"{value:.3f}"
 
 
 def _table(console: Console, title: str, names: list[str], rows: list[list[str]]) -> None:
@@ -323,14 +325,15 @@ def _table(console: Console, title: str, names: list[str], rows: list[list[str]]
     table = Table(
         title=title,
         title_justify="left",
-        title_style="bold",
+        title_style="bold not italic",
         box=box.SIMPLE_HEAD if utf8 else box.ASCII2,
         pad_edge=False,
-        padding=(0, 1),
+        padding=0,
+        expand=False,
     )
     for place, name in enumerate(names):
         is_text = place == 0 or name in {"incident", "", "key", "said"}
-        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=is_text)
     for row in rows[:MOST_ROWS]:
         table.add_row(*(neutral_text(cell) for cell in row))
     console.print(table, highlight=False, markup=False)
