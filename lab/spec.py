@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 KEYS = frozenset(
     [
         *["ip_sweep", "port_sweep", "nmap_scan", "smurf", "flood", "guessing"],
-        *["c2_beacon", "tunnel", "exfiltration"],
+        *["c2_beacon", "tunnel", "exfiltration", "ip_sweep_external", "port_sweep_external"],
     ]
 )
 SERVICES = frozenset(["dns", "web", "ssh", "ftp", "smtp", "ntp", "print", "syslog", "tunnel"])
