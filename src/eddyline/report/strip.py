@@ -12,7 +12,7 @@ from typing import Final
 
 from eddyline.incidents.incident import NORMAL_LEVELS, Contribution
 from eddyline.report.scale import Scale, fit_scale
-from eddyline.report.words import quantity
+from eddyline.report.words import CHANGING_UNITS, quantity
 
 _EDGE: Final = 22.0
 
@@ -135,7 +135,7 @@ def _ticks(scale: Scale, unit: str) -> tuple[tuple[float, str], ...]:
     """Give marks whose labels do not stand in each other's way."""
     placed: list[tuple[float, str]] = []
     for value in scale.ticks(4):
-        place, text = scale.at(value), quantity(value, unit)
+        place, text = scale.at(value), quantity(value, unit if unit in CHANGING_UNITS else "")
         if not placed or place - placed[-1][0] >= 4 + 1.6 * len(text):
             placed.append((place, text))
     return tuple(placed)

@@ -53,6 +53,9 @@ _FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _US
 _LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _US
 _SECONDS_IN: Final = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "min": 60.0, "h": 3600.0}
 
+CHANGING_UNITS: Final = frozenset({*_SECONDS_IN, "bytes", "bytes/s", "share", "fraction"})
+"""Units that become another one with the size of the value; all others stand as they are."""
+
 
 def severity_word(severity: int) -> str:
     """Give the band of a severity.
