@@ -1,0 +1,257 @@
+"""Documentation is under test: pages made from the code are current, links lead somewhere, commands run.
+
+A ``console`` block is run line by line, each line that begins with ``$ ``, in one temporary folder a page; so
+are the ``python`` blocks of a page, together. A comment ``<!-- not run: reason -->`` right before a block
+leaves it out.
+"""
+
+import gzip
+import importlib.util
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<why>[^>]+) -->\n+)?```(?P<kind>\w*)\n(?P<body>.*?)```", re.S
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)?(?:#([\w-]+))?\)")
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    kind: str
+    body: str
+    why: str | None
+
+    @property
+    def commands(self) -> list[str]:
+        """The lines a reader would type."""
+        return [line[2:] for line in self.body.splitlines() if line.startswith("$ ")]
+
+
+def blocks(page: Path) -> list[Block]:
+    """Give the fenced blocks of a page."""
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(m["kind"], m["body"], m["why"]) for m in found]
+
+
+def shown(page: Path) -> str:
+    """Give a page's name for the test's."""
+    return str(page.relative_to(ROOT))
+
+
+def runnable(page: Path) -> bool:
+    """Tell whether a page has a block that is to be run."""
+    return any(b.why is None and b.kind in ("console", "python") for b in blocks(page))
+
+
+RUNNABLE = [page for page in PAGES if runnable(page)]
+
+
+def test_pages_made_from_the_code_are_current() -> None:
+    """The reference says what the code says; ``scripts/docs`` renews it."""
+    spec = importlib.util.spec_from_file_location(
+        "make_reference", ROOT / "docs/make_reference.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+
+    stale = [
+        name
+        for name, text in maker.pages().items()
+        if (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") != text
+    ]
+
+    assert not stale, "run scripts/docs and read what changed"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link to a page of ours names a file that exists and a heading that it has."""
+    for target, heading in LINK.findall(page.read_text(encoding="utf-8")):
+        file = (page.parent / target) if target else page
+
+        assert file.exists(), target
+        if heading:
+            assert heading in headings(file), f"{target}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """Give the anchors of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    """A block has a kind, and a command of ours stands only where it would be run or is excused."""
+    for block in blocks(page):
+        assert block.kind, block.body
+        if block.kind in ("text", "sh", "bash"):
+            assert not re.search(r"^\$? ?eddyline ", block.body, re.M), "make it a console block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_a_line_holds_one_sentence(page: Path) -> None:
+    """Prose has one sentence a line, so that a change shows as the sentences that changed."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    prose = [line for line in text.splitlines() if not line.startswith(("|", "<!--", "    "))]
+
+    assert not [line for line in prose if re.search(r"[a-z)`]{3}\. [A-Z]\w+ ", line)]
+
+
+@pytest.fixture(scope="module")
+def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make what the pages speak of: captures of some days, a Zeek log, a table; from the examples."""
+    folder = tmp_path_factory.mktemp("materials")
+    morning = unpacked(EXAMPLES / "quiet-morning.pcap.gz")
+    afternoon = unpacked(EXAMPLES / "afternoon.pcap.gz")
+    for name, content in (("monday", moved(morning, -DAY_S)), ("tuesday", morning)):
+        (folder / name).mkdir()
+        (folder / name / "morning.pcap").write_bytes(content)
+    (folder / "today").mkdir()
+    (folder / "today" / "afternoon.pcap").write_bytes(afternoon)
+    (folder / "capture.pcap").write_bytes(afternoon)
+    (folder / "zeek").mkdir()
+    write_zeek(folder / "capture.pcap", folder / "zeek" / "conn.log")
+    return folder
+
+
+def unpacked(path: Path) -> bytes:
+    """Give the content of a packed capture."""
+    return gzip.decompress(path.read_bytes())
+
+
+def moved(pcap: bytes, seconds: int) -> bytes:
+    """Give a capture (little-endian pcap) moved in time."""
+    content, place = bytearray(pcap), 24
+    while place < len(content):
+        then, _, length, _ = struct.unpack_from("<IIII", content, place)
+        struct.pack_into("<I", content, place, then + seconds)
+        place += 16 + length
+    return bytes(content)
+
+
+def write_zeek(capture: Path, log: Path) -> None:
+    """Write the flows of a capture as Zeek would."""
+    from eddyline.flows.batch import FlowBatch
+    from eddyline.read.flows import read_flows
+
+    columns = {
+        "ts": (pl.col("ts") / 1e6).round(6),
+        "uid": pl.col("uid"),
+        "id.orig_h": pl.col("src_ip").cast(pl.String),
+        "id.orig_p": pl.col("src_port").fill_null(0),
+        "id.resp_h": pl.col("dst_ip").cast(pl.String),
+        "id.resp_p": pl.col("dst_port").fill_null(0),
+        "proto": pl.col("proto").cast(pl.String),
+        "service": pl.lit("-"),
+        "duration": pl.col("duration_s"),
+        "orig_bytes": pl.col("payload_out"),
+        "resp_bytes": pl.col("payload_in"),
+        "conn_state": pl.col("state").cast(pl.String),
+        "missed_bytes": pl.lit(0),
+        "history": pl.col("history"),
+        "orig_pkts": pl.col("pkts_out"),
+        "orig_ip_bytes": pl.col("bytes_out"),
+        "resp_pkts": pl.col("pkts_in"),
+        "resp_ip_bytes": pl.col("bytes_in"),
+    }
+    kinds = "time string addr port addr port enum string interval count count string count string"
+    types = [*kinds.split(), *["count"] * 4]
+    flows = FlowBatch.concat(list(read_flows(capture))).frame
+    rows = flows.filter(pl.col("proto").cast(pl.String).is_in(["tcp", "udp", "icmp"]))
+    body = rows.select(e.alias(name) for name, e in columns.items()).write_csv(
+        separator="\t", include_header=False, null_value="-"
+    )
+    head = ["#separator \\x09", "#set_separator\t,", "#empty_field\t(empty)", "#unset_field\t-"]
+    head += ["#path\tconn", "\t".join(["#fields", *columns]), "\t".join(["#types", *types])]
+    log.write_text("\n".join(head) + "\n" + body, encoding="utf-8")
+
+
+@pytest.fixture
+def desk(materials: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder as a reader would have it, with ``eddyline`` on the path."""
+    shutil.copytree(materials, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUNNABLE, ids=shown)
+def test_the_blocks_of_a_page_run(page: Path, desk: Path) -> None:
+    """A reader who types what a page says gets no error; a scan may end with 1, incidents found."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "COLUMNS": "100"}
+    code = []
+    for block in blocks(page):
+        if block.why is None and block.kind == "python":
+            code.append(block.body)
+        for command in block.commands if block.why is None else []:
+            done = subprocess.run(
+                ["/bin/sh", "-c", command],
+                cwd=desk,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            allowed = (0, 1) if "eddyline scan" in command else (0,)
+            assert done.returncode in allowed, f"{command}\n{done.stdout}{done.stderr}"
+            assert "Traceback" not in done.stderr, command
+    if code:
+        run_code("\n".join(code), desk, env)
+
+
+def run_code(code: str, folder: Path, env: dict[str, str]) -> None:
+    """Run the Python of a page as one program."""
+    page = folder / "page.py"
+    page.write_text(code, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, str(page)],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_the_demo_prints(desk: Path) -> None:
+    """The lines that the README quotes are those of today's demo, in their order; … leaves some out."""
+    quoted = next(b.body for b in blocks(ROOT / "README.md") if b.kind == "text")
+    lines = [line.strip() for line in quoted.splitlines() if line.strip() not in ("", "…")]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "eddyline", "demo"],
+        cwd=desk,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    printed = iter(line.strip() for line in done.stdout.splitlines())
+
+    assert lines
+    assert not [line for line in lines if line not in printed]
