@@ -83,12 +83,7 @@ def json_frame(
 def _text(lines: Lines, rows: NDArray[np.int64]) -> bytes:
     """Give the bytes of some lines that rise."""
     first, last = int(rows[0]), int(rows[-1])
-    begin = int(lines.starts[first])
-    some = Lines(
-        lines.buffer[begin : int(lines.ends[last]) + 1],
-        lines.starts[first : last + 1] - begin,
-        lines.ends[first : last + 1] - begin,
-    )
+    some = lines.part(first, last + 1)
     chosen = np.zeros(last - first + 1, dtype=np.bool_)
     chosen[rows - first] = True
     return some.pick(chosen)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK_BYTES: Final = 48 << 20
+CHUNK_BYTES: Final = 8 << 20
 """Bytes that are parsed at once; bounds memory and lets progress be told."""
 
 LONGEST_LINE: Final = 1 << 20
@@ -131,6 +131,21 @@ class Lines:
         counted = self._sum(separators[~inside])
         return np.where(self._sum(quotes) % 2 == 1, -1, counted)
 
+    def part(self, first: int, stop: int) -> Lines:
+        """Give the lines ``first`` (included) to ``stop`` (excluded).
+
+        Parameters
+        ----------
+        first, stop
+            Line numbers within the chunk, ``0 <= first <= stop <= n``.
+        """
+        if first == stop:
+            return Lines(self.buffer[:0], self.starts[:0], self.ends[:0])
+        begin, end = int(self.starts[first]), int(self.ends[stop - 1]) + 1
+        return Lines(
+            self.buffer[begin:end], self.starts[first:stop] - begin, self.ends[first:stop] - begin
+        )
+
     def pick(self, chosen: NDArray[np.bool_]) -> bytes:
         """Give the bytes of the chosen lines, newlines included.
 
@@ -170,13 +185,23 @@ def chunks(data: Data, *, size: int = CHUNK_BYTES) -> Iterator[Chunk]:
     """
     start, total, line = 0, len(data), 1
     while start < total:
-        stop = min(start + size, total)
-        if stop < total:
-            cut = data.rfind(b"\n", start, stop)
-            if cut < 0:
-                cut = data.find(b"\n", stop)
-            stop = total if cut < 0 else cut + 1
-        text = bytes(data[start:stop])
+        kept = stop = _stop(data, start, size)
+        if stop - start > max(size, LONGEST_LINE + 1):
+            kept = (
+                start + LONGEST_LINE + 1
+            )  # one endless line: enough of it to be told as too long
+        text = data[start:kept]
         yield Chunk(text if text.endswith(b"\n") else text + b"\n", line, stop)
-        line += text.count(b"\n")
+        line += max(text.count(b"\n"), 1)
         start = stop
+
+
+def _stop(data: Data, start: int, size: int) -> int:
+    """Find the end of the last whole line within a size, or of the first line when it is longer."""
+    total = len(data)
+    if start + size >= total:
+        return total
+    cut = data.rfind(b"\n", start, start + size)
+    if cut < 0:
+        cut = data.find(b"\n", start + size)
+    return total if cut < 0 else cut + 1

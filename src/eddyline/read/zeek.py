@@ -37,6 +37,9 @@ from eddyline.read.zeekrecord import flows_of
 
 NAME: Final = "zeek"
 
+MOST_CHANGES: Final = 1_000
+"""Times that the header of one log may change; logs joined end to end repeat theirs."""
+
 Flags = NDArray[np.bool_]
 
 
@@ -116,6 +119,7 @@ class _TabParser:
 
     def __init__(self) -> None:
         self.header = Header()
+        self.changes = 0
 
     def parse(self, chunk: Chunk, name: str, report: IngestReport) -> Parsed:
         """Cut a chunk where the header changes and give the text columns of each part."""
@@ -138,9 +142,27 @@ class _TabParser:
             changed = self._apply(lines, row)
             if changed is None:
                 continue
-            yield from self._part(lines, usable, numbers, (start, row), name, report)
-            self.header, start = changed, row + 1
-        yield from self._part(lines, usable, numbers, (start, len(lengths)), name, report)
+            part = slice(start, row)
+            yield from self._part(
+                lines.part(start, row), usable[part], numbers[part], name, report
+            )
+            self._change(changed, name)
+            start = row + 1
+        part = slice(start, len(lengths))
+        yield from self._part(
+            lines.part(start, len(lengths)), usable[part], numbers[part], name, report
+        )
+
+    def _change(self, header: Header, name: str) -> None:
+        """Take another header; a log that changes it with every row is an attack on the reader."""
+        self.header = header
+        self.changes += 1
+        if self.changes > MOST_CHANGES:
+            message = (
+                f"{name} must not change its header more than {MOST_CHANGES} times, does; "
+                "split the file where its columns change"
+            )
+            raise InputError(message)
 
     def _is_header(self, lines: Lines, comment: Flags) -> Flags:
         """Tell which lines may change the header; a tab before the first # is forgiven."""
@@ -179,13 +201,11 @@ class _TabParser:
         lines: Lines,
         usable: Flags,
         numbers: NDArray[np.int64],
-        span: tuple[int, int],
         name: str,
         report: IngestReport,
     ) -> Parsed:
-        """Give the text columns of the lines ``span[0]`` (included) to ``span[1]`` (excluded)."""
-        inside = np.zeros(len(usable), dtype=np.bool_)
-        inside[span[0] : span[1]] = usable[span[0] : span[1]]
+        """Give the text columns of some lines under one header."""
+        inside = usable.copy()
         if not inside.any():
             return
         width = len(self.header.names)

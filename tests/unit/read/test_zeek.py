@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tests.unit.read.logs import ZEEK_HEADER, ZEEK_JSON, ZEEK_LOG, ZEEK_ROWS, rows_of
 
+from eddyline.errors import InputError
 from eddyline.read import fields, zeek
 from eddyline.read.lines import chunks
 
@@ -297,3 +298,20 @@ def test_rows_without_identifier_get_one_from_their_place():
 
     assert here == there
     assert here.endswith(":9")
+
+
+def test_a_log_that_changes_its_header_all_the_time_is_refused():
+    """Reading it would take for ever."""
+    fields_of = "#fields\tts\tid.orig_h\tid.resp_h\tproto\tconn_state\tx{}\n"
+    log = "".join(fields_of.format(i) + "1\ta\tb\ttcp\tSF\t-\n" for i in range(1_500))
+
+    with pytest.raises(InputError, match="more than 1000 times"):
+        rows_of(zeek.read, log)
+
+
+def test_logs_joined_end_to_end_may_be_many():
+    """Their headers say the same."""
+    batch, report = rows_of(zeek.read, ZEEK_LOG * 1_200)
+
+    assert len(batch) == 4_800
+    assert report.skipped.total() == 0
