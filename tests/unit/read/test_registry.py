@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.unit.read.logs import CSV_TABLE, ZEEK_LOG
 
 from eddyline.errors import UnknownFormatError, UsageError
+from eddyline.flows.write import SUFFIXES
 from eddyline.read import registry, zeek
+from eddyline.read.order import FITS_ROWS
+from eddyline.read.source import MOST_BYTES, SPOOL_BYTES
 
 
 class Foreign:
@@ -110,3 +114,15 @@ def test_text_does_not_load_the_meter():
         subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
         == 0
     )
+
+
+def test_the_reference_page_lists_every_reader_and_suffix():
+    """Docs and code say the same."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "formats.md").read_text()
+
+    assert all(f"| `{entry.name}` |" in page for entry in registry.BUILT_IN)
+    assert all(f"`{suffix}`" in page for suffix in SUFFIXES)
+    assert f"{FITS_ROWS // 10**6} million" in page
+    assert f"{MOST_BYTES >> 30} GiB" in page
+    assert f"{SPOOL_BYTES >> 20} MiB" in page
+    assert f"`{registry.GROUP}`" in page
