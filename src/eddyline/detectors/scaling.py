@@ -30,6 +30,9 @@ rows and gain nothing."""
 SCALE_ROWS = 100_000
 """Training rows, evenly spaced, that the scale is learned from."""
 
+LARGEST_LOG = 709.0
+"""Largest logarithm of a float64."""
+
 WINSOR = (0.01, 0.99)
 """Levels at which training values are cut before their mean and deviation are taken."""
 
@@ -77,7 +80,7 @@ class RobustScale:
         return out
 
     def invert(self, value: Floats, column: NDArray[np.integer]) -> Floats:
-        """Give the raw values that ``apply`` turns into the given scaled ones.
+        """Give the raw values that ``apply`` turns into the given scaled ones, at most about 8e307.
 
         Parameters
         ----------
@@ -87,8 +90,9 @@ class RobustScale:
             Column of each value, shape ``(m,)``.
         """
         size = np.abs(value)
-        size = np.where(size > CLIP, CLIP + np.expm1(np.maximum(size - CLIP, 0.0)), size)
+        size = np.where(size > CLIP, CLIP + np.expm1(np.clip(size - CLIP, 0.0, 20.0)), size)
         logs = np.sign(value) * size * self.scale[column] + self.centre[column]
+        logs = np.clip(logs, -LARGEST_LOG, LARGEST_LOG)
         raw: Floats = np.sign(logs) * np.expm1(np.abs(logs))
         return raw
 

@@ -122,3 +122,22 @@ def test_constant_rows_get_one_score() -> None:
 
     assert np.isfinite(scores).all()
     assert len(np.unique(scores)) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_single_column_far_out_is_seen(seed: int) -> None:
+    """The margin's purpose: with cuts inside the rows only, none of these rows stands out."""
+    usual = crowd(seed, n=2000)
+    rows = usual[:50].copy()
+    rows[:, 2] = usual[:, 2].max() * 20
+    model = IsolationForest(seed=seed).fit(usual)
+
+    assert model.anomaly_score(rows).min() > np.quantile(model.anomaly_score(usual), 0.95)
+
+
+def test_huge_training_values_leave_finite_cuts() -> None:
+    X = crowd()
+    X[:3, 0] = [1e300, -1e300, 1e308]
+    model = IsolationForest().fit(X)
+
+    assert np.isfinite(model.anomaly_score(np.concatenate([X, np.full((1, 6), -1e308)]))).all()
