@@ -7,9 +7,8 @@ detectors that did not learn from it. Stories and names are made of alarms in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,19 +16,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eddyline.detectors.registry import detector_class
 from eddyline.errors import ModelError, TooFewRowsError, UsageError
-from eddyline.features.columns import derive
 from eddyline.features.registry import view_named
-from eddyline.features.view import View, ViewTable, WindowBuffer
+from eddyline.features.view import View, ViewTable
 from eddyline.flows.batch import FlowBatch
 from eddyline.tables import Floats
 from eddyline.verdicts.alarm import Alarm, raise_alarms
 from eddyline.verdicts.archive import read_archive, write_archive
-from eddyline.verdicts.calibrate import Calibrator
 from eddyline.verdicts.fuse import fuse_min
-from eddyline.verdicts.leg import Fitted, Leg, LegRows, LegSpec
-from eddyline.verdicts.normal import ViewNormal, profile_arrays, profile_from_arrays
+from eddyline.verdicts.leg import Leg, LegRows, LegSpec
+from eddyline.verdicts.normal import ViewNormal
+from eddyline.verdicts.rows import closed_flows, joined, leg_rows, numbered, thin, windows
+from eddyline.verdicts.saved import describe, leg_arrays, load_leg
 
 DEFAULT_LEGS: Final = (
     LegSpec("host", "tails"),
@@ -48,8 +46,8 @@ DEFAULT_LEGS: Final = (
 )
 """One setting for everything: the legs of every scan."""
 
-MAX_FIT_ROWS: Final = 60_000
-"""Rows of one view that a fit keeps; more are thinned evenly by entity and time."""
+LeaveOut = Callable[[pl.DataFrame, int], pl.DataFrame]
+"""From the flows of closed windows and their length to a frame of flow numbers (column ``flow``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,7 @@ class Pipeline:
         batches
             Flows in event-time order.
         """
-        return self._fit(_number(batches))
+        return self._fit(numbered(batches))
 
     def judge(self, batches: Iterable[FlowBatch]) -> Iterator[Judged]:
         """Judge flows by what was learned; any cut of the input into batches gives the same.
@@ -158,9 +156,11 @@ class Pipeline:
         batches
             Flows in event-time order.
         """
-        return self._judge(_number(batches), held_out=False)
+        return self._judge(numbered(batches), held_out=False)
 
-    def fit_judge(self, batches: Iterable[FlowBatch]) -> Iterator[Judged]:
+    def fit_judge(
+        self, batches: Iterable[FlowBatch], leave_out: LeaveOut | None = None
+    ) -> Iterator[Judged]:
         """Learn from an input and judge it, each row by detectors that did not learn from it.
 
         The whole input is seen before the first window is judged.
@@ -169,10 +169,22 @@ class Pipeline:
         ----------
         batches
             Flows in event-time order.
+        leave_out
+            Gives the numbers of flows in some closed windows that are plainly not normal; they are
+            judged but not learned from.
         """
         self.from_itself = True
-        flows = list(_number(batches))
-        self._fit(flows)
+        flows = list(numbered(batches))
+        kept = flows
+        if leave_out is not None:
+            strange = [
+                leave_out(closed, length) for length, closed in closed_flows(self.views, flows)
+            ]
+            told = pl.concat(strange).unique() if strange else pl.DataFrame()
+            if told.height:
+                kept = [frame.join(told, on="flow", how="anti") for frame in flows]
+                kept = kept if sum(frame.height for frame in kept) else flows
+        self._fit(kept)
         return self._judge(flows, held_out=True)
 
     def own_range(self, grain: str, entity: str, feature: str) -> tuple[float, float] | None:
@@ -246,26 +258,10 @@ class Pipeline:
         """
         groups: dict[str, dict[str, NDArray[Any]]] = {}
         legs = []
-        for number, (name, leg) in enumerate(sorted(self.fitted.items())):
-            arrays = {f"detector_{k}": v for k, v in leg.whole.detector.to_arrays().items()}
-            arrays |= {f"calibration_{k}": v for k, v in leg.calibrator.to_arrays().items()}
-            if leg.whole.profile is not None:
-                past = profile_arrays(leg.whole.profile)
-                arrays |= {f"past_{k}": v for k, v in past.items()}
-            groups[f"leg{number}"] = arrays
-            spec = leg.spec
-            legs.append(
-                {
-                    "name": name,
-                    "view": spec.view,
-                    "detector": spec.detector,
-                    "own": spec.own,
-                    "weight": spec.weight,
-                    "params": dict(spec.params),
-                    "fitted_rows": leg.fitted_rows,
-                    "arrays": f"leg{number}",
-                }
-            )
+        for number, leg in enumerate(self.fitted.values()):
+            groups[f"leg{number}"] = leg_arrays(leg)
+            entry = {"fitted_rows": leg.fitted_rows, "arrays": f"leg{number}"}
+            legs.append(describe(leg.spec) | entry)
         groups |= {f"normal_{name}": n.to_arrays() for name, n in self.normals.items()}
         manifest = {
             "budget": self.budget,
@@ -275,16 +271,7 @@ class Pipeline:
             "notes": self.notes,
             "trained_flows": self.trained_flows,
             "trained_us": self.trained_us,
-            "all_legs": [
-                {
-                    "view": spec.view,
-                    "detector": spec.detector,
-                    "own": spec.own,
-                    "weight": spec.weight,
-                    "params": dict(spec.params),
-                }
-                for spec in self.legs
-            ],
+            "all_legs": [describe(spec) for spec in self.legs],
         }
         write_archive(Path(path), manifest, groups)
 
@@ -316,7 +303,7 @@ class Pipeline:
                         groups[f"normal_{name}"], len(names)
                     )
             for entry in manifest["legs"]:
-                leg = _load_leg(entry, groups[entry["arrays"]])
+                leg = load_leg(entry, groups[entry["arrays"]])
                 model.fitted[leg.spec.name] = leg
             model.notes = {str(k): str(v) for k, v in manifest["notes"].items()}
             model.trained_flows = int(manifest["trained_flows"])
@@ -332,7 +319,7 @@ class Pipeline:
         kept: dict[str, list[LegRows]] = {view.name: [] for view in self.views}
         counts = dict.fromkeys(kept, 0)
         first, last = None, None
-        for _, closed in _windows(self.views, self._seen(frames)):
+        for _, closed in windows(self.views, self._seen(frames)):
             for view, table in closed:
                 rows = leg_rows(view, table)
                 counts[view.name] += len(rows)
@@ -344,7 +331,7 @@ class Pipeline:
             raise TooFewRowsError(message)
         self.trained_us = (first, last)
         for view in self.views:
-            rows = _thin(_joined(kept.pop(view.name)))
+            rows = thin(joined(kept.pop(view.name)))
             self.normals[view.name] = ViewNormal.fit(view, rows, counts[view.name], last - first)
             for spec in self.legs:
                 if spec.view == view.name:
@@ -368,7 +355,7 @@ class Pipeline:
 
     def _judge(self, frames: Iterable[pl.DataFrame], *, held_out: bool) -> Iterator[Judged]:
         """Judge derived flows, a group of closed windows at a time."""
-        for window_us, closed in _windows(self.views, frames):
+        for window_us, closed in windows(self.views, frames):
             verdicts = [self._verdicts(view, table, held_out=held_out) for view, table in closed]
             alarms = [a for verdict in verdicts for a in self._alarms(verdict)]
             alarms.sort(key=lambda alarm: (alarm.p_value, alarm.window, alarm.addresses))
@@ -403,81 +390,3 @@ class Pipeline:
             normal=normal,
             level=min(level, 0.01),
         )
-
-
-def leg_rows(view: View, table: ViewTable) -> LegRows:
-    """Give a view's rows as its legs need them.
-
-    Parameters
-    ----------
-    view
-        The view.
-    table
-        Its rows.
-    """
-    keys = [pl.col(key).cast(pl.String) for key in view.keys]
-    entities = table.rows.select(pl.concat_str(keys, separator="|")).to_series()
-    return LegRows(
-        table.X,
-        entities.to_numpy().astype(np.str_),
-        table.rows["window"].to_numpy().astype(np.int64),
-        table.tokens,
-    )
-
-
-def _load_leg(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Leg:
-    """Rebuild a leg from its part of a model file."""
-    spec = LegSpec(
-        view=entry["view"],
-        detector=entry["detector"],
-        own=bool(entry["own"]),
-        weight=float(entry["weight"]),
-        params=entry["params"],
-    )
-
-    def part(prefix: str) -> dict[str, NDArray[Any]]:
-        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
-    detector = detector_class(spec.detector).from_arrays(part("detector_"), spec.params)
-    profile = profile_from_arrays(part("past_")) if spec.own else None
-    calibrator = Calibrator.from_arrays(part("calibration_"))
-    rows = int(entry["fitted_rows"])
-    return Leg(spec, Fitted(spec, detector, profile), [], np.zeros(0), calibrator, rows)
-
-
-def _number(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
-    """Derive the columns of each batch and number its flows over the whole input."""
-    start = 0
-    for batch in batches:
-        flows = derive(batch.frame)
-        yield flows.with_columns(pl.int_range(start, start + flows.height).alias("flow"))
-        start += flows.height
-
-
-def _windows(
-    views: Sequence[View], frames: Iterable[pl.DataFrame]
-) -> Iterator[tuple[int, list[tuple[View, ViewTable]]]]:
-    """Give the views' rows each time windows are closed: length, then view and table."""
-    buffers = {length: WindowBuffer(length) for length in sorted({v.window_us for v in views})}
-    for frame in chain(frames, [None]):
-        for length, buffer in buffers.items():
-            closed = buffer.finish() if frame is None else buffer.update(frame)
-            if closed is not None and closed.height:
-                yield length, [(v, v.build(closed)) for v in views if v.window_us == length]
-
-
-def _joined(parts: list[LegRows]) -> LegRows:
-    tokens = [part.tokens for part in parts if part.tokens is not None]
-    return LegRows(
-        np.concatenate([part.X for part in parts]),
-        np.concatenate([part.entities for part in parts]),
-        np.concatenate([part.windows for part in parts]),
-        pl.concat(tokens) if tokens else None,
-    )
-
-
-def _thin(rows: LegRows) -> LegRows:
-    """Keep at most ``MAX_FIT_ROWS`` rows, evenly over the order they came in."""
-    if len(rows) <= MAX_FIT_ROWS:
-        return rows
-    return rows.take(np.linspace(0, len(rows) - 1, MAX_FIT_ROWS).astype(np.int64))

@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.flows.batch import FlowBatch
-from eddyline.incidents.find import Finder
+from eddyline.incidents.find import Finder, plainly_strange
 from eddyline.incidents.flow_scores import FlowScores
 from eddyline.incidents.group import Grouper, Saga
 from eddyline.incidents.ignore import IgnoreList
@@ -223,7 +223,7 @@ def scan_flows(
         counted.frames = held
     judging = pipeline.judge(counted) if saved else None
     if judging is None and counted.n_flows:
-        judging = pipeline.fit_judge(counted.frames)
+        judging = pipeline.fit_judge(counted.frames, plainly_strange if settings.rules else None)
     grouper = Grouper()
     finder = Finder(pipeline, rules=settings.rules)
     stories: list[Story] = []

@@ -35,6 +35,7 @@ from eddyline.incidents.patterns.volumes import dns_tunnels, icmp_tunnels, uploa
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
 from eddyline.pipeline import Judged, Pipeline
 from eddyline.verdicts.alarm import Alarm
+from eddyline.verdicts.reason import Contribution
 
 Pattern = Callable[[pl.DataFrame, Sight], list[Story]]
 
@@ -81,6 +82,20 @@ def look(flows: pl.DataFrame, levels: Levels, window_us: int) -> list[Story]:
             told = pl.concat([story.flows.select("flow") for story in stories])
             left = left.join(told, on="flow", how="anti", maintain_order="left")
     return found
+
+
+def plainly_strange(flows: pl.DataFrame, window_us: int) -> pl.DataFrame:
+    """Give the numbers of the flows that the strict levels tell a story of.
+
+    Parameters
+    ----------
+    flows
+        Derived, numbered flows with the column ``window``.
+    window_us
+        Length of the window, µs.
+    """
+    numbers = [story.flows.select("flow") for story in look(flows, STRICT, window_us)]
+    return pl.concat(numbers) if numbers else flows.select("flow").clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +166,9 @@ class Finder:
         explained = _attach(found, alarms, judged.window_us)
         pointed = [story for story in found if story.p_value is not None]
         for alarm, part, is_told in zip(alarms, parts, explained, strict=True):
-            if alarm.sure and not is_told and part.height:
-                pointed.append(_unusual(alarm, part))
+            reasons = alarm.explain() if alarm.sure and not is_told and part.height else []
+            if reasons:
+                pointed.append(_unusual(alarm, part, reasons[0]))
         return pointed
 
 
@@ -177,7 +193,7 @@ def _attach(stories: Sequence[Story], alarms: Sequence[Alarm], window_us: int) -
             told = True
             if story.p_value is None or alarm.p_value < story.p_value:
                 story.p_value = alarm.p_value
-                story.contributions = alarm.contributions
+                story.alarm = alarm
             for leg, score in alarm.scores.items():
                 story.scores[leg] = max(score, story.scores.get(leg, score))
         explained.append(told)
@@ -194,9 +210,8 @@ def _actors(story: Story) -> set[str]:
     return actors
 
 
-def _unusual(alarm: Alarm, flows: pl.DataFrame) -> Story:
+def _unusual(alarm: Alarm, flows: pl.DataFrame, top: Contribution) -> Story:
     """Tell an alarm that no pattern explains."""
-    top = alarm.contributions[0]
     return Story(
         attack="unusual",
         anchor=(alarm.addresses[0],),
@@ -210,5 +225,5 @@ def _unusual(alarm: Alarm, flows: pl.DataFrame) -> Story:
         strict=False,
         p_value=alarm.p_value,
         scores=dict(alarm.scores),
-        contributions=alarm.contributions,
+        alarm=alarm,
     )

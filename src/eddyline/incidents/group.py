@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.incidents.story import Story
-from eddyline.verdicts.reason import Contribution
+from eddyline.verdicts.alarm import Alarm
 
 GAP_US: Final = 7_200_000_000
 """Longest pause inside one incident, µs: two hours."""
@@ -53,7 +53,7 @@ class Saga:
         Smallest of its stories; None when no learned leg pointed to it.
     scores
         Largest score of each leg.
-    contributions
+    alarm
         Of the story with the smallest p-value.
     """
 
@@ -72,7 +72,7 @@ class Saga:
     strength: float
     p_value: float | None
     scores: dict[str, float]
-    contributions: list[Contribution]
+    alarm: Alarm | None
 
     @classmethod
     def of(cls, story: Story) -> Saga:
@@ -101,7 +101,7 @@ class Saga:
             strength=story.strength,
             p_value=story.p_value,
             scores=dict(story.scores),
-            contributions=list(story.contributions),
+            alarm=story.alarm,
         )
 
     def add(self, story: Story) -> None:
@@ -119,7 +119,7 @@ class Saga:
         if story.strength > self.strength:
             self.strength, self.measures = story.strength, dict(story.measures)
             self.grain, self.feature, self.value = story.grain, story.feature, story.value
-        self._take_verdict(story.p_value, story.scores, story.contributions)
+        self._take_verdict(story.p_value, story.scores, story.alarm)
 
     def absorb(self, other: Saga) -> None:
         """Take the verdict of a story that this one explains; not its flows.
@@ -129,15 +129,15 @@ class Saga:
         other
             What is merely unusual about an actor of this one.
         """
-        self._take_verdict(other.p_value, other.scores, other.contributions)
+        self._take_verdict(other.p_value, other.scores, other.alarm)
 
     def _take_verdict(
-        self, p_value: float | None, scores: dict[str, float], reasons: list[Contribution]
+        self, p_value: float | None, scores: dict[str, float], alarm: Alarm | None
     ) -> None:
         for leg, score in scores.items():
             self.scores[leg] = max(score, self.scores.get(leg, score))
         if p_value is not None and (self.p_value is None or p_value < self.p_value):
-            self.p_value, self.contributions = p_value, list(reasons)
+            self.p_value, self.alarm = p_value, alarm
 
     def flows(self) -> pl.DataFrame:
         """Give its flows, each once, in the order of the stream."""

@@ -287,8 +287,9 @@ def _exfiltration(_saga: Saga, facts: Facts) -> str:
 
 
 def _unusual(saga: Saga, facts: Facts) -> str:
-    if saga.contributions:
-        return f"{saga.entity}: {saga.contributions[0].words}"
+    reasons = saga.alarm.explain() if saga.alarm else []
+    if reasons:
+        return f"{saga.entity}: {reasons[0].words}"
     return f"{saga.entity} did something unusual in {facts.span}"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from eddyline.incidents.incident import Contribution
+from eddyline.verdicts.alarm import Alarm
 
 EVIDENCE_COLUMNS = (
     "flow",
@@ -66,8 +66,8 @@ class Story:
         Of the row that pointed to it; None when no learned leg judged it.
     scores
         Score of each leg on that row.
-    contributions
-        What carried the learned verdict.
+    alarm
+        The most unlikely row that pointed to it.
     """
 
     attack: str
@@ -84,7 +84,7 @@ class Story:
     strength: float = 1.0
     p_value: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
-    contributions: list[Contribution] = field(default_factory=list)
+    alarm: Alarm | None = None
 
     @property
     def first_us(self) -> int:

@@ -50,7 +50,7 @@ def _incident(saga: Saga, pipeline: Pipeline, degraded: Sequence[str]) -> Incide
     flows = saga.flows()
     facts = name.facts_of(flows)
     own, unit = _own(saga, pipeline)
-    contributions = list(saga.contributions) or _measured(saga, pipeline)
+    contributions = (saga.alarm.explain() if saga.alarm else []) or _measured(saga, pipeline)
     return Incident(
         uid=saga.uid,
         attack=saga.attack,

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from eddyline.features.view import View
 from eddyline.tables import Floats
@@ -37,8 +39,8 @@ nothing and now sends 500 bytes is no incident however unlikely that is."""
 HINT: Final = 30.0
 """How many times the level a hint may be."""
 
-MAX_ALARMS: Final = 500
-"""Alarms of one view at one closing that are explained; the least unlikely beyond are dropped."""
+MAX_ALARMS: Final = 200
+"""Alarms of one view in one window; the least unlikely beyond are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class Alarm:
         True at or below the level; False for a hint.
     scores
         Score of each leg.
-    contributions
-        What carried it, largest share first, at least one.
+    explain
+        Says what carried it, largest share first; worked out only when somebody asks.
     """
 
     view: str
@@ -73,7 +75,7 @@ class Alarm:
     p_value: float
     sure: bool
     scores: dict[str, float]
-    contributions: list[Contribution]
+    explain: Callable[[], list[Contribution]]
 
     @property
     def grain(self) -> str:
@@ -131,54 +133,86 @@ def raise_alarms(
     level
         P-value at or below which a row alarms for itself.
     """
-    low = np.flatnonzero(p_values <= min(HINT * level, 0.01))
-    low = low[np.argsort(p_values[low], kind="stable")][:MAX_ALARMS]
+    likely = np.flatnonzero(p_values <= min(HINT * level, 0.01))
+    chosen = _first_of_windows(likely[_tells(view, rows.take(likely), normal)], rows, p_values)
+    columns = {
+        leg.spec.name: leg.calibrator.p_values(scores[leg.spec.name][chosen]) for leg in legs
+    }
+    named = keys[chosen].rows(named=True)
     alarms = []
-    for row in low:
-        each = {leg.spec.name: float(scores[leg.spec.name][row]) for leg in legs}
-        leg_p = [float(leg.calibrator.p_values(scores[leg.spec.name][[row]])[0]) for leg in legs]
-        lead = legs[int(np.argmin(leg_p))]
-        reasons = _reasons(view, lead, rows.take(np.array([row])), normal)
-        if not reasons:
-            continue
-        named = keys.row(int(row), named=True)
-        addresses = tuple(str(named[key]) for key in view.keys)
+    for place, row in enumerate(chosen):
+        lead = min(legs, key=lambda leg: float(columns[leg.spec.name][place]) / leg.spec.weight)
+        addresses = tuple(str(named[place][key]) for key in view.keys)
         uid = ""
         if view.name == "flow":
-            uid, addresses = addresses[0], (str(named["src_ip"]), str(named["dst_ip"]))
+            uid = addresses[0]
+            addresses = (str(named[place]["src_ip"]), str(named[place]["dst_ip"]))
         p = float(p_values[row])
         alarms.append(
             Alarm(
                 view=view.name,
-                window=named["window"],
+                window=named[place]["window"],
                 window_us=view.window_us,
                 addresses=addresses,
                 uid=uid,
                 p_value=p,
                 sure=p <= level,
-                scores=each,
-                contributions=reasons,
+                scores={leg.spec.name: float(scores[leg.spec.name][row]) for leg in legs},
+                explain=partial(_reasons, view, lead, rows.take(np.array([row])), normal),
             )
         )
     return alarms
 
 
+def _first_of_windows(
+    chosen: NDArray[np.int64], rows: LegRows, p_values: Floats
+) -> NDArray[np.int64]:
+    """Keep the ``MAX_ALARMS`` least likely rows of each window, by window, then p-value."""
+    order = chosen[np.lexsort((rows.entities[chosen], p_values[chosen], rows.windows[chosen]))]
+    windows = rows.windows[order]
+    place = np.arange(len(order)) - np.searchsorted(windows, windows, side="left")
+    return order[place < MAX_ALARMS]
+
+
+def _ranges(rows: LegRows, normal: ViewNormal) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Give the normal range of each row, its entity's own where it has one, and which have."""
+    place = normal.profile.find(rows.entities)
+    own = place >= 0
+    low = np.broadcast_to(normal.low, rows.X.shape).copy()
+    high = np.broadcast_to(normal.high, rows.X.shape).copy()
+    low[own], high[own] = normal.profile.low[place[own]], normal.profile.high[place[own]]
+    return low, high, own
+
+
+def _news(view: View, X: Floats, high: Floats) -> NDArray[np.bool_]:
+    """Tell which values lie far enough above their normal range to be told for themselves."""
+    shares = np.array([feature.unit == "share" for feature in view.features])
+    least = np.array([LEAST.get(feature.unit, LEAST[""]) for feature in view.features])
+    rise = X - np.maximum(high, 0.0)
+    amounts: NDArray[np.bool_] = (MATERIAL * high <= X) & (rise >= least)
+    return np.where(shares, rise >= MATERIAL_SHARE, amounts)
+
+
+def _tells(view: View, rows: LegRows, normal: ViewNormal) -> NDArray[np.bool_]:
+    """Tell which rows have a value that is news; a sequence may be news without one."""
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    _, high, _ = _ranges(rows, normal)
+    return _news(view, rows.X, high).any(axis=1)
+
+
 def _reasons(view: View, leg: Leg, row: LegRows, normal: ViewNormal) -> list[Contribution]:
-    """Say what carries one row; nothing when no value is far outside its range."""
+    """Say what carries one row; nothing when no value that carries it is news."""
     if is_sequence(leg.spec):
         return [_surprise(leg, row)]
-    own = int(normal.profile.find(row.entities)[0])
-    low, high = normal.low, normal.high
-    if own >= 0:
-        low, high = normal.profile.low[own], normal.profile.high[own]
-    parts = explain_rows(_score_of(leg, row), row.X, low, high, normal.centre, top=5)[0]
-    outside = [
-        part for part in parts if part.value > part.normal_high or part.value < part.normal_low
-    ]
-    if not any(_is_news(view, part) for part in outside):
+    low, high, own = _ranges(row, normal)
+    parts = explain_rows(_score_of(leg, row), row.X, low[0], high[0], normal.centre, top=5)[0]
+    news = _news(view, row.X, high)[0]
+    outside = [p for p in parts if p.value > p.normal_high or p.value < p.normal_low]
+    if not any(news[part.columns[0]] for part in outside):
         return []
-    outside.sort(key=lambda part: (not _is_news(view, part), -part.share))
-    return [_contribution(view, part, normal, own=own >= 0) for part in outside]
+    outside.sort(key=lambda part: (not news[part.columns[0]], -part.share))
+    return [_contribution(view, part, normal, own=bool(own[0])) for part in outside]
 
 
 def _score_of(leg: Leg, row: LegRows) -> Callable[[Floats], Floats]:
@@ -190,16 +224,6 @@ def _score_of(leg: Leg, row: LegRows) -> Callable[[Floats], Floats]:
         return leg.whole.score(copies)
 
     return score
-
-
-def _is_news(view: View, part: Part) -> bool:
-    """Tell whether a part lies far enough above its normal range to be told for itself."""
-    feature = view.features[part.columns[0]]
-    if feature.unit == "share":
-        return part.value >= part.normal_high + MATERIAL_SHARE
-    rise = part.value - max(part.normal_high, 0.0)
-    least = LEAST.get(feature.unit, LEAST[""])
-    return part.value >= MATERIAL * part.normal_high and rise >= least
 
 
 def _contribution(view: View, part: Part, normal: ViewNormal, *, own: bool) -> Contribution:

@@ -1,0 +1,123 @@
+"""From flows to the rows that legs learn from and judge: numbered, windowed, joined, thinned.
+
+What belongs here: the way from batches to rows of closed windows. What does not: a view's features and
+what a leg does with rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from eddyline.features.columns import derive
+from eddyline.features.view import View, ViewTable, WindowBuffer
+from eddyline.flows.batch import FlowBatch
+from eddyline.verdicts.leg import LegRows
+
+MAX_FIT_ROWS: Final = 60_000
+"""Rows of one view that a fit keeps; more are thinned evenly by entity and time."""
+
+
+def leg_rows(view: View, table: ViewTable) -> LegRows:
+    """Give a view's rows as its legs need them.
+
+    Parameters
+    ----------
+    view
+        The view.
+    table
+        Its rows.
+    """
+    keys = [pl.col(key).cast(pl.String) for key in view.keys]
+    entities = table.rows.select(pl.concat_str(keys, separator="|")).to_series()
+    return LegRows(
+        table.X,
+        entities.to_numpy().astype(np.str_),
+        table.rows["window"].to_numpy().astype(np.int64),
+        table.tokens,
+    )
+
+
+def numbered(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
+    """Derive the columns of each batch and number its flows over the whole input.
+
+    Parameters
+    ----------
+    batches
+        Flows in event-time order.
+    """
+    start = 0
+    for batch in batches:
+        flows = derive(batch.frame)
+        yield flows.with_columns(pl.int_range(start, start + flows.height).alias("flow"))
+        start += flows.height
+
+
+def windows(
+    views: Sequence[View], frames: Iterable[pl.DataFrame]
+) -> Iterator[tuple[int, list[tuple[View, ViewTable]]]]:
+    """Give the views' rows each time windows are closed: length, then view and table.
+
+    Parameters
+    ----------
+    views
+        Which views; those of one window length share a buffer.
+    frames
+        Derived, numbered flows in event-time order.
+    """
+    for length, closed in closed_flows(views, frames):
+        yield length, [(view, view.build(closed)) for view in views if view.window_us == length]
+
+
+def closed_flows(
+    views: Sequence[View], frames: Iterable[pl.DataFrame]
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Give the flows of windows that are closed, by the length of the windows.
+
+    Parameters
+    ----------
+    views
+        Which views.
+    frames
+        Derived, numbered flows in event-time order.
+    """
+    buffers = {length: WindowBuffer(length) for length in sorted({v.window_us for v in views})}
+    for frame in chain(frames, [None]):
+        for length, buffer in buffers.items():
+            closed = buffer.finish() if frame is None else buffer.update(frame)
+            if closed is not None and closed.height:
+                yield length, closed
+
+
+def joined(parts: Sequence[LegRows]) -> LegRows:
+    """Lay rows of one view end to end.
+
+    Parameters
+    ----------
+    parts
+        At least one.
+    """
+    tokens = [part.tokens for part in parts if part.tokens is not None]
+    return LegRows(
+        np.concatenate([part.X for part in parts]),
+        np.concatenate([part.entities for part in parts]),
+        np.concatenate([part.windows for part in parts]),
+        pl.concat(tokens) if tokens else None,
+    )
+
+
+def thin(rows: LegRows) -> LegRows:
+    """Keep at most ``MAX_FIT_ROWS`` rows, evenly over the order they came in.
+
+    Parameters
+    ----------
+    rows
+        Rows of one view.
+    """
+    if len(rows) <= MAX_FIT_ROWS:
+        return rows
+    return rows.take(np.linspace(0, len(rows) - 1, MAX_FIT_ROWS).astype(np.int64))
