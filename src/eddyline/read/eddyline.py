@@ -117,7 +117,20 @@ def _open(data: Data, name: str) -> tuple[pl.LazyFrame, pl.Schema]:
                 "write it with `eddyline flows`, or convert the table to CSV and pass a column map"
             )
             raise InputError(message)
-    return frame, schema
+    for column in ("ts", "ts_end"):
+        if not (schema[column].is_integer() or isinstance(schema[column], pl.Datetime)):
+            message = (
+                f"{name}: {column} must be whole µs or a timestamp, is {schema[column]}; "
+                "convert it, or write the table as CSV and pass a column map"
+            )
+            raise InputError(message)
+    stamps = [column for column in ("ts", "ts_end") if isinstance(schema[column], pl.Datetime)]
+    return frame.with_columns(_stamp(column) for column in stamps), schema
+
+
+def _stamp(column: str) -> pl.Expr:
+    """Give a timestamp as µs, UTC."""
+    return pl.col(column).dt.epoch("us").alias(column)
 
 
 def _file(data: Data) -> IO[bytes] | str:

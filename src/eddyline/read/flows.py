@@ -218,7 +218,7 @@ def _recognised(found: Sequence[Source], settings: Settings, report: IngestRepor
 
 def _recognise(source: Source, settings: Settings, report: IngestReport) -> _Known | None:
     """Find the reader of one source."""
-    if source.path is None:
+    if source.path is None or source.once:
         data = source.open(report, most_bytes=settings.most_bytes)
         name = _reader_name(bytes(data[:HEAD_BYTES]), source, settings)
         return _Known(source, name, len(data), data)

@@ -91,7 +91,7 @@ class IngestReport:
     interrupted: bool = False
     blind: list[BlindSpot] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
-    rhythm: Rhythm = field(default_factory=Rhythm)
+    rhythm: Rhythm = field(default_factory=Rhythm, repr=False, compare=False)
 
     def skip(self, cause: str, count: int = 1, *, place: str = "") -> None:
         """Count rows that were not used, and keep the first places.
@@ -202,6 +202,7 @@ class IngestReport:
                 {"from": rfc3339(start), "to": rfc3339(end)}
                 for start, end in self.rhythm.silences()
             ],
+            "missing_columns": self.rhythm.missing(),
             "blind": [{"detection": b.detection, "reason": b.reason} for b in self.blind],
         }
 

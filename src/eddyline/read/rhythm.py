@@ -215,6 +215,10 @@ class Rhythm:
         found = sorted(self.longest, reverse=True)[:MOST_SILENCES]
         return sorted((start, start + length) for length, start in found if length > least)
 
+    def missing(self) -> list[str]:
+        """Give the counted columns that no flow had."""
+        return [name for name, count in self.filled.items() if count == 0]
+
     def facts(self) -> dict[str, int]:
         """Give what is worth a note, by its words, with a count."""
         silences = self.silences()
@@ -259,7 +263,7 @@ class Rhythm:
 
     def _absent(self) -> list[tuple[str, str, bool]]:
         """Give what needs a column, the reason, and whether no flow has it."""
-        none = {name for name, count in self.filled.items() if count == 0}
+        none = set(self.missing())
         both = {"bytes_out", "bytes_in"}
         return [
             ("data volume", "the input counts no bytes", both <= none),

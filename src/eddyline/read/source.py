@@ -57,8 +57,13 @@ class Source:
     path: Path | None
     named: bool
 
+    @property
+    def once(self) -> bool:
+        """True when it can be read only once, as standard input and pipes."""
+        return self.path is None or not self.path.is_file()
+
     def head(self) -> bytes:
-        """Give the first bytes, unpacked.
+        """Give the first bytes, unpacked; not for what can be read only once.
 
         Raises
         ------

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
+import threading
+from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 from tests.unit.read.logs import CSV_TABLE, ZEEK_HEADER, ZEEK_JSON, ZEEK_LOG, ZEEK_ROWS
 
@@ -206,3 +210,66 @@ def test_stopping_early_keeps_the_account(log):
 
     assert report.skipped.total() == 1
     assert report.flows_read == 3
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    """As shells give it for <(command)."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(ZEEK_LOG,))
+    writer.start()
+
+    batch = all_of(pipe)
+    writer.join()
+
+    assert len(batch) == 4
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_parquet_of_others_may_have_timestamps(tmp_path, unit):
+    """Their unit is known; a float is not taken for one."""
+    path = tmp_path / "t.parquet"
+    moment = datetime(2022, 6, 12, 21, 59, 58, tzinfo=UTC)
+    frame = pl.DataFrame(
+        {
+            "ts": [moment],
+            "ts_end": [moment],
+            "src_ip": ["10.0.0.1"],
+            "dst_ip": ["8.8.8.8"],
+            "proto": ["tcp"],
+        }
+    ).with_columns(pl.col("ts", "ts_end").dt.cast_time_unit(unit))
+    frame.write_parquet(path)
+
+    assert all_of(path).frame["ts"].to_list() == [1_655_071_198_000_000]
+
+    frame.with_columns(ts=1.5).write_parquet(path)
+    with pytest.raises(InputError, match="ts must be whole µs"):
+        all_of(path)
+
+
+def test_parquet_without_a_needed_column_is_refused(tmp_path):
+    """The message names it."""
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"ts": [1], "a": [2]}).write_parquet(path)
+
+    with pytest.raises(InputError, match="must have the column 'ts_end'"):
+        all_of(path)
+
+
+def test_rows_without_sense_in_parquet_are_counted(tmp_path):
+    """Missing addresses and ends before starts."""
+    path = tmp_path / "t.parquet"
+    pl.DataFrame(
+        {
+            "ts": [1, 5, 1, None],
+            "ts_end": [2, 2, 2, 2],
+            "src_ip": ["a", "a", None, "a"],
+            "dst_ip": "b",
+            "proto": "tcp",
+        }
+    ).write_parquet(path)
+    report = IngestReport()
+
+    assert len(all_of(path, report=report)) == 1
+    assert report.skipped.total() == 3
