@@ -21,9 +21,7 @@ STEP_US = 10
 ALIVE = 0.2
 """Share of the flows that are under way at once."""
 HEAD = 16 + 14 + 20 + 20
-FILE_HEADER = np.array(
-    [0xA1B2C3D4, 0x00040002, 0, 0, 262144, 1], dtype="<u4"
-)
+FILE_HEADER = np.array([0xA1B2C3D4, 0x00040002, 0, 0, 262144, 1], dtype="<u4")
 
 
 def write(path: Path, packets: int, flows: int, frame: int, seed: int) -> None:
@@ -44,7 +42,7 @@ def write(path: Path, packets: int, flows: int, frame: int, seed: int) -> None:
                 # A window of flows slides over the capture, so that each has about as many packets.
                 window = max(1, int(flows * ALIVE))
                 first = (index / packets * (flows - window)).astype(np.int64)
-                flow = first + (rng.random(len(index)) * (window if start else window)).astype(np.int64)
+                flow = first + (rng.random(len(index)) * window).astype(np.int64)
             order = np.argsort(flow, kind="stable")
             counts = np.bincount(flow[order], minlength=flows)
             rank = np.empty(len(index), dtype=np.int64)

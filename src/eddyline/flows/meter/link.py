@@ -97,23 +97,30 @@ def tags(data: Bytes, at: int, kind: int, r: Integers) -> Word:
         r[R_VLANS] = min(r[R_VLANS] + 1, 2)
         kind = be16(data, at + 2)
         at += 4
-    if kind == 0x8864:
-        if at + 8 > r[R_END]:
-            return CUT_LINK
+    if kind == 0x8864 and at + 8 <= r[R_END]:
         kind = ppp_kind(be16(data, at + 6))
         at += 8
     if kind in (0x8847, 0x8848):
-        bottom = False
-        while not bottom:
-            if at + 4 >= r[R_END]:
-                return CUT_LINK
-            bottom = (data[at + 2] & 1) == 1
-            at += 4
+        at = after_labels(data, at, r[R_END])
         kind = 0x0800
+    if at > r[R_END]:
+        return CUT_LINK
     r[R_L3] = at
     if kind in (0x0800, 0x86DD) or is_ipv4(data, at, r[R_END]):
         return OK
     return NOT_IP
+
+
+@inline
+def after_labels(data: Bytes, at: Word, end: Word) -> Word:
+    """Step over MPLS labels; gives a place past the end when the last one was not captured."""
+    bottom = False
+    while not bottom:
+        if at + 4 >= end:
+            return end + 1
+        bottom = (data[at + 2] & 1) == 1
+        at += 4
+    return at
 
 
 @inline
