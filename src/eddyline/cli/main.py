@@ -215,11 +215,17 @@ def incident(
     why_not: Annotated[
         str | None, typer.Option("--why-not", help="Say why this address is not in the incident.")
     ] = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            "--verdicts", help="File of 'scan --verdicts': tells how unlikely flows were."
+        ),
+    ] = None,
 ) -> None:
     """Show the flows, and the packets, behind one incident."""
     from eddyline.cli.incident import run_incident
 
-    raise typer.Exit(run_incident(uid, report, flow_table, pcap, why_not))
+    raise typer.Exit(run_incident(uid, report, flow_table, pcap, why_not, verdicts))
 
 
 @app.command()

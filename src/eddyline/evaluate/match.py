@@ -17,11 +17,8 @@ from typing import Final, Literal
 import polars as pl
 
 from eddyline.evaluate.truth import TUPLE, Attack
-from eddyline.flows.keys import community_ids
-from eddyline.incidents.incident import Evidence, Incident
-
-TOLERANCE_US: Final = 1_000_000
-"""Clocks of two observers may differ by this much, µs."""
+from eddyline.incidents.incident import Incident
+from eddyline.incidents.trace import TOLERANCE_US, with_community_ids
 
 WIDEST: Final = {4: 8, 6: 16}
 """Shortest prefix that still names somebody, by IP version: ``0.0.0.0/0`` is nobody."""
@@ -95,51 +92,6 @@ def _overlapping(flows: pl.DataFrame, listed: pl.DataFrame) -> pl.DataFrame:
         (pl.col("ts") <= pl.col("end_us") + TOLERANCE_US)
         & (pl.col("ts_end") >= pl.col("start_us") - TOLERANCE_US)
     )
-
-
-def with_community_ids(flows: pl.DataFrame) -> pl.DataFrame:
-    """Fill the Community ID where the source gave none.
-
-    Parameters
-    ----------
-    flows
-        With the 5-tuple, ``ip_proto``, ``icmp_type``, ``icmp_code`` and ``community_id``.
-    """
-    made = community_ids(flows)
-    given = flows["community_id"]
-    return flows.with_columns(given.zip_with(given.is_not_null(), made).alias("community_id"))
-
-
-def evidence_rows(
-    evidence: Sequence[Evidence], first_us: int, last_us: int, flows: pl.DataFrame
-) -> tuple[pl.DataFrame, str]:
-    """Find the flows that an incident names, in a table that may come from another observer.
-
-    Parameters
-    ----------
-    evidence
-        Flows that the incident names.
-    first_us, last_us
-        Its interval, µs since the epoch.
-    flows
-        With ``uid``, ``community_id``, times, 5-tuple and protocol columns.
-
-    Returns
-    -------
-    polars.DataFrame
-        The flows found, in their order.
-    str
-        The key that found them: ``"uid"``, ``"community_id"``, or ``"none"``.
-    """
-    by_uid = flows.filter(pl.col("uid").is_in([flow.uid for flow in evidence]))
-    if by_uid.height:
-        return by_uid, "uid"
-    near = flows.filter(
-        (pl.col("ts") <= last_us + TOLERANCE_US) & (pl.col("ts_end") >= first_us - TOLERANCE_US)
-    )
-    wanted = [flow.community_id for flow in evidence if flow.community_id is not None]
-    by_id = with_community_ids(near).filter(pl.col("community_id").is_in(wanted))
-    return by_id, "community_id" if by_id.height else "none"
 
 
 def members_of(flows: pl.DataFrame, incidents: Sequence[Incident]) -> pl.DataFrame:

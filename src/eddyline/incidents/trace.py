@@ -287,7 +287,7 @@ def why_not(
         for one in others
         if one.uid != incident.uid and one.uid in marked and one not in elsewhere
     )
-    told = [place, *(f"It is in incident {one.rank}: {one.reason}." for one in elsewhere)]
+    told = [place, *(f"It is in incident {one.rank}: {one.reason}" for one in elsewhere)]
     table = flows if flows is not None else verdicts
     if table is None:
         told.append("Pass --flows or --verdicts to learn whether it was in the input at all.")
@@ -298,7 +298,7 @@ def why_not(
         return told
     near = during(incident, own).height
     told.append(
-        f"The input has {own.height:,} flows of it, {near:,} of them while the incident lasted."
+        f"The input has {_flows_of(own.height)} of it, {near:,} of them while the incident lasted."
     )
     if verdicts is None:
         told.append("They were judged and stayed below the level; --verdicts tells by how much.")
@@ -320,7 +320,7 @@ def _in_this(
     elif flows is not None:
         count = _of_host(evidence_rows(incident, flows)[0], host).height
     if count:
-        return [f"{host} is in incident {incident.rank}: {count:,} of its flows are."]
+        return [f"{host} is in incident {incident.rank}, with {_flows_of(count)}."]
     if role and flows is None and verdicts is None:
         return [
             f"{host} may be in incident {incident.rank}, which names the network {role}; "
@@ -335,6 +335,10 @@ def _of_host(flows: pl.DataFrame, host: str) -> pl.DataFrame:
     return flows.filter(pl.any_horizontal(ends))
 
 
+def _flows_of(count: int) -> str:
+    return f"{count:,} flow" if count == 1 else f"{count:,} flows"
+
+
 def _marked(host: str, verdicts: pl.DataFrame | None) -> set[str]:
     """Give the incidents that hold a flow of an address."""
     if verdicts is None:
@@ -347,11 +351,11 @@ def _judged(own: pl.DataFrame) -> list[str]:
     free = own.filter(pl.col("incident").is_null())
     if free.is_empty():
         return []
-    least = free["p_value"].min()
-    if least is None:
-        return [f"{free.height:,} of them were in no incident; no learned leg could judge them."]
+    judged = free["p_value"].drop_nulls().to_list()
+    if not judged:
+        return [f"{free.height:,} of them are in no incident; no learned leg could judge them."]
     return [
-        f"{free.height:,} of them were judged and in no incident: their smallest p-value is "
-        f"{least:.2g}, not rare enough for the alarm level of the scan's budget, and no generic "
-        "pattern held."
+        f"{free.height:,} of them are in no incident: no generic pattern held, and their smallest "
+        f"p-value, {min(judged):.2g}, is above the alarm level of the scan's budget or told by "
+        "another incident."
     ]
