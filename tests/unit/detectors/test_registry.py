@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eddyline.detectors import registry
 from eddyline.detectors.detector import MatrixDetector, SequenceDetector
 from eddyline.errors import UsageError
+from eddyline.testing.check_detector import check_detector, crowd
 
 
 @pytest.mark.parametrize("name", [*registry.MATRIX, *registry.SEQUENCE])
@@ -64,3 +67,27 @@ def test_a_sound_third_party_class_is_used() -> None:
 def test_a_broken_third_party_class_is_named(value: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         registry._checked_class("theirs", point(value))
+
+
+def test_an_installed_plug_in_is_found_checked_and_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a package brings by entry point scores like our own and passes the suite."""
+    (tmp_path / "brought.py").write_text(
+        "from eddyline.detectors.tails import Tails\n"
+        "class Louder(Tails):\n"
+        "    __doc__ = Tails.__doc__\n"
+        "    def _score(self, X):\n"
+        "        return 2 * super()._score(X)\n"
+    )
+    info = tmp_path / "brought-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[eddyline.detectors]\nlouder = brought:Louder\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert "louder" in registry.detector_names()
+    louder = registry.matrix_detector("louder")
+    check_detector(louder)
+    ours = registry.matrix_detector("tails")().fit(crowd()).anomaly_score(crowd(1))
+    assert np.array_equal(louder().fit(crowd()).anomaly_score(crowd(1)), 2 * ours)
