@@ -6,8 +6,8 @@ need several flows (features).
 
 from __future__ import annotations
 
-import base64
 import hashlib
+from binascii import b2a_base64
 from typing import Final
 
 import polars as pl
@@ -82,18 +82,42 @@ def community_id(
             f"seed must be 0 to 65535, got {seed}; use the one of your other tools, usually 0"
         )
         raise UsageError(message)
-    source, target = pack(src_ip), pack(dst_ip)
-    if source is None or target is None or len(source) != len(target):
-        return None
     ports = _ports(ip_proto, src_port, dst_port)
-    if ports is None:
+    return _hashed(seed.to_bytes(2, "big"), ip_proto, pack(src_ip), pack(dst_ip), ports)
+
+
+def _seed_bytes(seed: int) -> bytes:
+    """Give the two bytes of a seed.
+
+    Raises
+    ------
+    UsageError
+        When it does not fit.
+    """
+    if not 0 <= seed <= 0xFFFF:
+        message = (
+            f"seed must be 0 to 65535, got {seed}; use the one of your other tools, usually 0"
+        )
+        raise UsageError(message)
+    return seed.to_bytes(2, "big")
+
+
+def _hashed(
+    seed: bytes,
+    ip_proto: int,
+    source: bytes | None,
+    target: bytes | None,
+    ports: tuple[bytes, bytes, bool] | None,
+) -> str | None:
+    """Put the parts in order and hash them."""
+    if source is None or target is None or ports is None or len(source) != len(target):
         return None
     out, back, one_way = ports
     if not one_way and (target, back) < (source, out):
         source, target, out, back = target, source, back, out
-    digest = hashlib.sha1(seed.to_bytes(2, "big"), usedforsecurity=False)
-    digest.update(source + target + bytes((ip_proto, 0)) + out + back)
-    return "1:" + base64.b64encode(digest.digest()).decode("ascii")
+    text = b"".join((seed, source, target, bytes((ip_proto, 0)), out, back))
+    digest = hashlib.sha1(text, usedforsecurity=False).digest()
+    return "1:" + b2a_base64(digest, newline=False).decode("ascii")
 
 
 def _ports(
@@ -133,11 +157,15 @@ def community_ids(frame: pl.DataFrame, *, seed: int = 0) -> pl.Series:
         pl.coalesce("dst_port", pl.col("icmp_code").cast(pl.UInt16)).alias("back"),
     )
     distinct = tuples.unique(maintain_order=True)
+    texts = pl.concat([distinct["src_ip"], distinct["dst_ip"]]).unique().drop_nulls().to_list()
+    packed: dict[str | None, bytes | None] = {text: pack(text) for text in texts}
+    packed[None] = None
+    start = _seed_bytes(seed)
     ids = [
         None
-        if row[0] is None or row[1] is None or row[2] is None
-        else community_id(*row, seed=seed)
-        for row in distinct.iter_rows()
+        if proto is None
+        else _hashed(start, proto, packed[src], packed[dst], _ports(proto, out, back))
+        for proto, src, dst, out, back in distinct.iter_rows()
     ]
     known = distinct.with_columns(pl.Series("community_id", ids, dtype=pl.String))
     joined = tuples.join(

@@ -298,13 +298,21 @@ def _batches(
         report.sources.append(one.source.name)
         report.formats.append(one.reader_name)
         tell = None if progress is None else partial(_tell, progress, done, one.size, total)
+        given = False
         try:
             with closing(_of_source(one, settings, report, tell)) as batches:
-                yield from batches
+                for batch in batches:
+                    given = True
+                    yield batch
         except InputError:
             if one.source.named:
                 raise
-            report.note(f"broke off while it was read: {one.source.name}")
+            if given:
+                report.note(f"broke off while it was read: {one.source.name}")
+            else:
+                report.sources.pop()
+                report.formats.pop()
+                report.note(f"cannot be used{LEFT_OUT}{one.source.name}")
         done += one.size
         if progress is not None:
             progress(done, total)

@@ -273,3 +273,13 @@ def test_rows_without_sense_in_parquet_are_counted(tmp_path):
 
     assert len(all_of(path, report=report)) == 1
     assert report.skipped.total() == 3
+
+
+def test_a_table_of_something_else_in_a_folder_is_left_out(log, tmp_path):
+    """Any Parquet looks like ours until its columns are seen."""
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "other.parquet")
+    report = IngestReport()
+
+    assert len(all_of(tmp_path, report=report)) == 4
+    assert report.sources == [str(log)]
+    assert any("other.parquet" in note for note in report.notes)
