@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from eddyline.detectors.detector import SequenceDetector, refuse_model
+from eddyline.detectors.grams import context_of, grams, slots, surprise
 from eddyline.detectors.vocabulary import UNKNOWN, Vocabulary
 from eddyline.errors import DataError, UsageError
 from eddyline.tables import Floats, Integers, TokenGroups
@@ -150,7 +150,7 @@ class NGram(SequenceDetector):
         check_is_fitted(self, "base_")
         words = self._vocabulary.encode(_checked_tokens(groups))
         scores = np.empty(len(words))
-        _surprise(
+        surprise(
             words,
             np.ascontiguousarray(groups.offsets, np.int64),
             self.order,
@@ -214,18 +214,18 @@ class NGram(SequenceDetector):
         singles = np.bincount(words, minlength=n_words + 1).astype(np.float64)
         kinds = float(np.count_nonzero(singles))
         self.base_ = (singles + kinds / (n_words + 1.0)) / (len(words) + kinds)
-        keys, contexts = _grams(words, np.ascontiguousarray(offsets, np.int64), self.order)
+        keys, contexts = grams(words, np.ascontiguousarray(offsets, np.int64), self.order)
         self.keys_, counts = np.unique(keys, return_counts=True)
         self.counts_ = counts.astype(np.float64)
         self.contexts_, totals = np.unique(contexts, return_counts=True)
         self.totals_ = totals.astype(np.float64)
-        owners = np.searchsorted(self.contexts_, _context_of(self.keys_))
+        owners = np.searchsorted(self.contexts_, context_of(self.keys_))
         self.kinds_ = np.bincount(owners, minlength=len(self.contexts_)).astype(np.float64)
 
     def _index(self) -> None:
         self._vocabulary = Vocabulary(self.texts_)
-        self._key_slots = _slots(self.keys_)
-        self._context_slots = _slots(self.contexts_)
+        self._key_slots = slots(self.keys_)
+        self._context_slots = slots(self.contexts_)
 
     def _restore(self) -> None:
         self._check_arguments()
@@ -295,107 +295,3 @@ def _checked_tokens(groups: TokenGroups) -> NDArray[np.str_]:
         )
         raise DataError(message)
     return tokens
-
-
-# A key holds three 21-bit fields: order and oldest word, middle word, newest word. Words are numbered from
-# 0 (unknown); the start of a group is the highest number, so it never meets a word. Order 1 leaves the oldest
-# field at its own mark.
-_BITS = 21
-_START = (1 << 20) - 1
-_NO_WORD = (1 << 21) - 1
-_MASK = (1 << 21) - 1
-
-
-def _context_of(keys: Integers) -> Integers:
-    """Give the key of the history that each n-gram key continues."""
-    return keys >> _BITS
-
-
-@njit(cache=True, nogil=True)
-def _grams(
-    words: Integers, offsets: Integers, order: int
-) -> tuple[Integers, Integers]:  # pragma: no cover
-    """Give the n-gram and the history keys of every token, orders 1 to ``order``."""
-    keys = np.empty(len(words) * order, np.int64)
-    used = 0
-    for group in range(len(offsets) - 1):
-        start = offsets[group]
-        for i in range(start, offsets[group + 1]):
-            previous = words[i - 1] if i > start else _START
-            if order >= 1:
-                keys[used] = (((_NO_WORD << _BITS) | previous) << _BITS) | words[i]
-                used += 1
-            if order >= 2 and i > start:
-                oldest = words[i - 2] if i > start + 1 else _START
-                keys[used] = (((oldest << _BITS) | previous) << _BITS) | words[i]
-                used += 1
-    keys = keys[:used]
-    return keys, keys >> _BITS
-
-
-@njit(cache=True, nogil=True)
-def _place(key: int, mask: int) -> np.int64:  # pragma: no cover
-    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64((mixed ^ (mixed >> np.uint64(31))) & np.uint64(mask))
-
-
-@njit(cache=True, nogil=True)
-def _slots(keys: Integers) -> Integers:  # pragma: no cover
-    """Build an open-addressed table, at most half full, of positions in ``keys``; -1 is empty."""
-    size = 4
-    while size < 2 * len(keys) + 2:
-        size *= 2
-    slots = np.full(size, -1, np.int64)
-    for i in range(len(keys)):
-        at = _place(keys[i], size - 1)
-        while slots[at] >= 0:
-            at = (at + 1) & (size - 1)
-        slots[at] = i
-    return slots
-
-
-@njit(cache=True, nogil=True)
-def _find(key: int, slots: Integers, keys: Integers) -> int:  # pragma: no cover
-    at = _place(key, len(slots) - 1)
-    while slots[at] >= 0:
-        if keys[slots[at]] == key:
-            return int(slots[at])
-        at = (at + 1) & (len(slots) - 1)
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _surprise(  # noqa: PLR0913 - a compiled kernel takes its tables one by one
-    words: Integers,
-    offsets: Integers,
-    order: int,
-    base: Floats,
-    key_slots: Integers,
-    keys: Integers,
-    counts: Floats,
-    context_slots: Integers,
-    contexts: Integers,
-    totals: Floats,
-    kinds: Floats,
-    out: Floats,
-) -> None:  # pragma: no cover
-    for group in range(len(offsets) - 1):
-        start = offsets[group]
-        for i in range(start, offsets[group + 1]):
-            chance = base[words[i]]
-            previous = words[i - 1] if i > start else _START
-            for length in range(1, order + 1):
-                if length == 1:
-                    context = (_NO_WORD << _BITS) | previous
-                elif i > start:
-                    oldest = words[i - 2] if i > start + 1 else _START
-                    context = (oldest << _BITS) | previous
-                else:
-                    break
-                at = _find(context, context_slots, contexts)
-                if at < 0:
-                    break
-                gram = _find((context << _BITS) | words[i], key_slots, keys)
-                count = counts[gram] if gram >= 0 else 0.0
-                chance = (count + kinds[at] * chance) / (totals[at] + kinds[at])
-            out[i] = -np.log(chance)
