@@ -16,7 +16,7 @@ from typing import Final
 
 import polars as pl
 
-from eddyline.errors import InputError, UnknownFormatError
+from eddyline.errors import InputError, UnknownFormatError, UsageError
 from eddyline.flows.batch import FlowBatch
 from eddyline.read import csv, order, registry
 from eddyline.read.direction import Perimeter
@@ -213,6 +213,10 @@ def _recognised(found: Sequence[Source], settings: Settings, report: IngestRepor
             "pass captures, Zeek conn logs or flow tables"
         )
         raise UnknownFormatError(message)
+    if settings.column_map is not None and all(one.reader_name != csv.NAME for one in known):
+        formats = ", ".join(sorted({one.reader_name for one in known}))
+        message = f"a column map must have a table to go with, got {formats}; leave it out"
+        raise UsageError(message)
     return known
 
 

@@ -26,7 +26,7 @@ from eddyline.read.lines import Data, Mapped
 HEAD_BYTES: Final = 16_384
 """First bytes that readers recognise a format by."""
 
-MOST_BYTES: Final = 64 << 30
+MOST_BYTES: Final = 16 << 30
 """Bytes that a compressed or streamed source may grow to; more is taken for a decompression bomb."""
 
 SPOOL_BYTES: Final = 32 << 20
@@ -46,7 +46,7 @@ class Source:
     Parameters
     ----------
     name
-        As the user knows it; ``"-"`` for standard input.
+        As the user knows it, made harmless for a terminal; ``"-"`` for standard input.
     path
         Its file; None for standard input.
     named
@@ -255,18 +255,20 @@ def _expand(text: str) -> Iterator[Source]:
     if path.is_dir():
         yield from _folder(path)
     elif path.exists():
-        yield Source(text, path, named=True)
+        yield Source(_shown(text), path, named=True)
     elif any(mark in text for mark in "*?["):
         matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not matches:
-            message = f"{text} must match a file, matches none; check the pattern and its quotes"
+            message = (
+                f"{_shown(text)} must match a file, matches none; check the pattern and its quotes"
+            )
             raise InputError(message)
         for match in matches:
             inner = Path(match)
             if inner.is_dir():
                 yield from _folder(inner)
             else:
-                yield Source(match, inner, named=False)
+                yield Source(_shown(match), inner, named=False)
     else:
         message = (
             f"{neutral_text(text)} must be a file, a folder or a pattern, does not exist; "
@@ -275,9 +277,14 @@ def _expand(text: str) -> Iterator[Source]:
         raise InputError(message)
 
 
+def _shown(name: str) -> str:
+    """Make a file name harmless: whoever wrote the file may have chosen it."""
+    return neutral_text(name, longest=4096)
+
+
 def _folder(folder: Path) -> Iterator[Source]:
     """Give the files of a folder and its folders, sorted; hidden ones are left out."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if not hidden and path.is_file():
-            yield Source(str(path), path, named=False)
+            yield Source(_shown(str(path)), path, named=False)

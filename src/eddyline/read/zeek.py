@@ -37,7 +37,7 @@ from eddyline.read.zeekrecord import flows_of
 
 NAME: Final = "zeek"
 
-MOST_CHANGES: Final = 1_000
+MOST_CHANGES: Final = 200
 """Times that the header of one log may change; logs joined end to end repeat theirs."""
 
 Flags = NDArray[np.bool_]

@@ -34,7 +34,7 @@ def flows_of(raw: pl.DataFrame, place: Place, report: IngestReport, origin: str)
     raw = raw.with_columns(
         pl.lit(None, dtype=pl.String).alias(field) for field in needed if field not in raw.columns
     )
-    raw = raw.with_columns(fields.proto_name("proto").alias("proto"))
+    raw = raw.with_columns(_protocol(raw).alias("proto"))
     counts = {ours: theirs for ours, theirs in COUNTS.items() if theirs in raw.columns}
     rules = [
         Rule("ts", "ts", _zeek_time("ts"), fields.TIME_RULE, required=True),
@@ -53,6 +53,19 @@ def flows_of(raw: pl.DataFrame, place: Place, report: IngestReport, origin: str)
     kept = raw if good.all() else raw.filter(pl.Series(good))
     frame = _record(typed, kept, fields.made_uid(origin, place.lines[good]))
     return FlowBatch.of(frame, _labels(kept))
+
+
+def _protocol(raw: pl.DataFrame) -> pl.Expr:
+    """Name the transport; where Zeek knows none, newer logs have its number."""
+    name = fields.proto_name("proto")
+    if "ip_proto" not in raw.columns:
+        return name
+    unnamed = pl.col("proto") == "unknown_transport"
+    return (
+        pl.when(unnamed & pl.col("ip_proto").is_not_null())
+        .then(fields.proto_name("ip_proto"))
+        .otherwise(name)
+    )
 
 
 def _zeek_time(source: str) -> pl.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import sys
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.unit.read.logs import CSV_TABLE, ZEEK_HEADER, ZEEK_JSON, ZEEK_LOG, ZEEK_ROWS
 
 from eddyline.errors import InputError, UnknownFormatError, UsageError
@@ -283,3 +285,41 @@ def test_a_table_of_something_else_in_a_folder_is_left_out(log, tmp_path):
     assert len(all_of(tmp_path, report=report)) == 4
     assert report.sources == [str(log)]
     assert any("other.parquet" in note for note in report.notes)
+
+
+def test_a_map_without_a_table_is_refused(log):
+    """It would change nothing, in silence."""
+    with pytest.raises(UsageError, match="table to go with, got zeek"):
+        all_of(log, column_map={"ts": "a"})
+
+
+def test_hostile_file_names_are_harmless(tmp_path):
+    """In the account and in errors, also names that are no UTF-8."""
+    path = tmp_path / "a\x1b[31m\udcff.log"
+    path.write_text(ZEEK_LOG)
+    report = IngestReport()
+
+    batch = all_of(tmp_path, report=report)
+    text = json.dumps(report.as_dict(), ensure_ascii=False) + " ".join(report.sentences())
+
+    assert len(batch) == 4
+    assert report.sources[0].endswith("a\\x1b[31m\\udcff.log")
+    text.encode("utf-8")
+
+
+@given(st.integers(1, 6), st.sampled_from([ZEEK_LOG, ZEEK_JSON, CSV_TABLE]))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_the_size_of_batches_changes_nothing(tmp_path, batch_rows, text):
+    """Neither the flows nor the account."""
+    path = tmp_path / "in"
+    path.write_text(text)
+    whole, pieces = IngestReport(), IngestReport()
+
+    one = FlowBatch.concat(list(read_with(path, Settings(), whole)))
+    cut = list(read_with(path, Settings(batch_rows=batch_rows), pieces))
+
+    assert all(len(batch) <= batch_rows for batch in cut)
+    assert FlowBatch.concat(cut).frame.equals(one.frame)
+    assert pieces.as_dict() == whole.as_dict()
