@@ -72,8 +72,10 @@ def meter_packets(
     """
     numbers = state[0]
     packets = np.empty((STEP_PACKETS, P_COLUMNS), dtype=np.int64)
+    with patience():
+        step(data, state, packets[:0])
     while numbers[S_STATUS] == MORE:
-        with np.errstate(over="ignore"), patience():
+        with np.errstate(over="ignore"):
             count = step(data, state, packets)
         yield from meter.update(data, packets[:count])
         if progress is not None:

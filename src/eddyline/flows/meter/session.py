@@ -34,6 +34,7 @@ from eddyline.flows.meter.layout import (
 from eddyline.flows.meter.packets import feed
 from eddyline.flows.meter.rows import core_columns, statistics_columns
 from eddyline.flows.meter.table import end_all, rehash
+from eddyline.flows.meter.text import warm_texts
 
 Number = TypeVar("Number", np.int64, np.int32, np.float64)
 
@@ -66,6 +67,7 @@ class Meter:
         self._batch_rows = batch_rows
         self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
         self._key = np.zeros(6, dtype=np.int64)
+        self._warm()
 
     @property
     def packets(self) -> int:
@@ -99,7 +101,7 @@ class Meter:
         packets = np.ascontiguousarray(packets, dtype=np.int64).reshape(-1, P_COLUMNS)
         start = 0
         while True:
-            with np.errstate(over="ignore"), patience():
+            with np.errstate(over="ignore"):
                 start = feed(data, packets, start, len(packets), self._key, self._table)
             if self._table.meta[M_DONE] >= self._batch_rows:
                 yield from self._give(self._watermark())
@@ -110,9 +112,25 @@ class Meter:
 
     def finish(self) -> Iterator[FlowBatch]:
         """End every flow and give the rest of the batches; the meter can be used again."""
-        with np.errstate(over="ignore"), patience():
+        with np.errstate(over="ignore"):
             end_all(self._table)
         yield from self._give(None)
+
+    def _warm(self) -> None:
+        """Call each kernel with nothing, so that all that must be compiled is compiled, and told, at once."""
+        table = self._table
+        with patience():
+            feed(
+                _read_only(self._key.view(np.uint8)),
+                np.zeros((0, P_COLUMNS), np.int64),
+                0,
+                0,
+                self._key,
+                table,
+            )
+            end_all(table)
+            rehash(table.ints, table.slots, table.links, -1)
+            warm_texts()
 
     def _watermark(self) -> int:
         """Give the time before which no flow can end any more: the least recent last sight."""

@@ -160,6 +160,15 @@ def write_hex(words: Integers, out: Bytes) -> None:
         at += 1
 
 
+def warm_texts() -> None:
+    """Call both kernels with nothing, so that they are compiled."""
+    nothing = np.zeros(0, dtype=np.int64)
+    write_hex(nothing, np.zeros(0, dtype=np.uint8))
+    intern(
+        nothing.reshape(0, 3), nothing, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
+    )
+
+
 def _lines(out: Bytes) -> pl.Series:
     """Cut lines that end with a newline into a column."""
     return pl.Series(out[:-1].tobytes().decode("ascii").split("\n"), dtype=pl.String)
@@ -174,7 +183,8 @@ def hex_texts(words: Integers) -> pl.Series:
         Shape ``(n,)``, ``n >= 1``.
     """
     out = np.empty(17 * words.size, dtype=np.uint8)
-    write_hex(words, out)
+    with np.errstate(over="ignore"):
+        write_hex(words, out)
     return _lines(out)
 
 
@@ -190,6 +200,7 @@ def address_texts(addresses: Integers) -> pl.Series:
     ids = np.empty(rows, dtype=np.int64)
     slots = np.zeros(1 << (2 * rows).bit_length(), dtype=np.int64)
     out: NDArray[np.uint8] = np.empty(rows * LONGEST_ADDRESS, dtype=np.uint8)
-    _, size = intern(np.ascontiguousarray(addresses), ids, slots, out)
+    with np.errstate(over="ignore"):
+        _, size = intern(np.ascontiguousarray(addresses), ids, slots, out)
     known = _lines(out[:size]).cast(pl.Categorical())
     return known.gather(pl.Series(ids))
