@@ -154,8 +154,8 @@ def _print_flows(console: Console, incident: Incident, path: Path) -> None:
         + (f"; the report names the first {named:,}." if named < incident.flows_count else "."),
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for name in ("start (UTC)", "seconds", "from", "to", "proto", "state", "out", "in"):
-        is_number = name in {"seconds", "out", "in"}
+    for name in ("start (UTC)", "s", "from", "to", "proto", "state", "out", "in"):
+        is_number = name in {"s", "out", "in"}
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     one_day = moment(incident.first_us).date() == moment(incident.last_us).date()
     layout = "%H:%M:%S.%f" if one_day else "%m-%d %H:%M:%S.%f"

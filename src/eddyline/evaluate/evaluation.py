@@ -45,6 +45,8 @@ class Evaluation:
         What really happened.
     incidents
         What was told, with ``place, n_flows, n_attack, n_normal, n_unknown, purity, n_truths, n_own, kind``.
+    pairs
+        Which incident hits which attack: ``place, truth, hits``.
     incident_level
         Figures of the incidents, then of each baseline.
     flow_level
@@ -57,6 +59,7 @@ class Evaluation:
     matches: dict[str, int]
     attacks: list[Attack]
     incidents: pl.DataFrame
+    pairs: pl.DataFrame
     incident_level: list[IncidentFigures]
     flow_level: FlowLevel | None
     graded: list[Graded]
@@ -127,6 +130,7 @@ def evaluate(
         matches=matches,
         attacks=attacks,
         incidents=judged,
+        pairs=pairs,
         incident_level=level,
         flow_level=None if by_entity else flow_level(told, members, seed=seed),
         graded=grade(attacks, incidents, pairs),

@@ -44,8 +44,8 @@ class Graded:
     said
         Key of that incident, ``""`` without one.
     points
-        1 for the right key, 0.5 for a neighbouring one, 0 for any other or none; also 0 when the source
-        is wrong.
+        1 for the right key, also with ``_external`` where the truth allows it; 0.5 for a neighbouring key;
+        0 for any other or none, and when the source is wrong.
     source_right, destination_right
         Whether that incident names the attack's source and destination.
     """
@@ -117,7 +117,8 @@ def grade(
 def _told(attack: Attack, incident: Incident, place: int) -> Graded:
     source = names_any(incident.sources, attack.sources)
     points = 0.0
-    if source and incident.attack == attack.key:
+    right = {attack.key, *(key for key in attack.neighbours if key.endswith("_external"))}
+    if source and incident.attack in right:
         points = 1.0
     elif source and incident.attack in neighbours_of(attack):
         points = NEIGHBOUR_POINTS

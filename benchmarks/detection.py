@@ -1,0 +1,372 @@
+"""Run every detection bar at one setting and write the figures: JSON on stdout or in a file, tables beside.
+
+    python benchmarks/detection.py [--data DIR] [--only lab zeek attacks] [--json F.json] [--markdown F.md]
+
+`lab` needs nothing but the repository: `examples/` and `tests/cases/lab-*`, each day with the model that its
+`expect.toml` names, without a model, and with `--no-rules`. `attacks` and `zeek` read `DIR/pcap/attacks` and
+`DIR/zeek`, which are public captures that are not part of the repository; they are left out, and said to
+be, where DIR is absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eddyline.cli.evaluate import document, said, scan_watched
+from eddyline.evaluate.evaluation import evaluate
+from eddyline.evaluate.keys import grade
+from eddyline.evaluate.match import pairs_by_entity
+from eddyline.evaluate.truth import Attack, read_truth
+from eddyline.incidents.incident import Incident
+from eddyline.pipeline import Pipeline
+from eddyline.scan import ScanSettings, learn, scan
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ScanSettings()
+EVER = 1 << 62
+BROWSING = {"http_espn.pcapng", "tcp_ports.pcapng"}
+ZEEK = (
+    "ctu50-008/data/conn.log.labeled",
+    "ctu50-010/data/conn.log.labeled",
+    "ctu-botnet-4/ground_truth/conn.log.labeled",
+    "iot23/CTU-IoT-Malware-Capture-34-1.conn.log.labeled",
+    "iot23/CTU-IoT-Malware-Capture-21-1conn.log.labeled.csv",
+    "iot23/CTU-IoT-Malware-Capture-42-1conn.log.labeled.csv",
+)
+FEW = 20
+
+
+# ------------------------------------------------------------------ the lab's days
+
+
+def lab_days() -> list[tuple[str, Path, Path, Path | None, int]]:
+    """Give name, capture to learn, capture to scan, truth (None for a quiet day) and false ones allowed."""
+    examples = ROOT / "examples"
+    days: list[tuple[str, Path, Path, Path | None, int]] = []
+    if (examples / "afternoon.pcap.gz").exists():
+        morning, afternoon = examples / "quiet-morning.pcap.gz", examples / "afternoon.pcap.gz"
+        days.append(("afternoon", morning, afternoon, examples / "afternoon-truth.csv", 2))
+    for case in sorted((ROOT / "tests" / "cases").glob("lab-*")):
+        expect = tomllib.loads((case / "expect.toml").read_text())
+        truth = case / "truth.csv"
+        days.append(
+            (
+                case.name.removeprefix("lab-"),
+                (case / expect["learn"]).resolve(),
+                case / expect["scan"],
+                truth if truth.exists() else None,
+                int(expect["max_false"]),
+            )
+        )
+    return days
+
+
+def lab_row(
+    capture: Path, truth: Path | None, model: Pipeline | None, settings: ScanSettings
+) -> dict[str, Any]:
+    result, flows = scan_watched([str(capture)], model, settings)
+    if truth is None:
+        told = [f"{one.attack}: {one.reason}" for one in result.incidents]
+        return {"attacks": 0, "incidents": len(result.incidents), "false": len(told), "told": told}
+    listed = read_truth(truth)
+    figures = evaluate(flows, result.incidents, listed=listed, top=10, seed=settings.seed)
+    attacks = listed[0]
+    within = len(attacks) + 2
+    pairs_hit = figures.graded
+    graded = grade(attacks, result.incidents, figures.pairs, within=within)
+    ours = figures.incident_level[0]
+    false = [
+        f"{one.attack}: {one.reason}"
+        for one, row in zip(result.incidents, figures.incidents.iter_rows(named=True), strict=True)
+        if row["kind"] == "false"
+    ]
+    return {
+        "attacks": len(attacks),
+        "incidents": ours.n_incidents,
+        "within": within,
+        "right": sum(one.points == 1.0 for one in graded),
+        "points": sum(one.points for one in graded),
+        "hit_at_any_rank": sum(one.rank is not None for one in pairs_hit),
+        "false": ours.n_false,
+        "duplicates": ours.n_duplicate,
+        "told": false,
+        "not_right": [
+            f"{one.attack.name} ({one.attack.key}): {one.said or 'missed'}"
+            + (f" at rank {one.rank}" if one.rank else "")
+            for one in graded
+            if one.points < 1.0
+        ],
+    }
+
+
+def lab() -> list[dict[str, Any]]:
+    rows = []
+    for name, source, capture, truth, allowed in lab_days():
+        for model_name, rules in (
+            ("model", True),
+            ("model", False),
+            ("none", True),
+            ("none", False),
+        ):
+            if truth is None and model_name == "none":
+                continue
+            settings = replace(SETTINGS, rules=rules)
+            model = learn(source, settings=settings) if model_name == "model" else None
+            begun = time.perf_counter()
+            row = lab_row(capture, truth, model, settings)
+            seconds = round(time.perf_counter() - begun, 2)
+            rows.append(
+                {
+                    "day": name,
+                    "model": model_name,
+                    "rules": rules,
+                    "false_allowed": allowed,
+                    **row,
+                    "seconds": seconds,
+                }
+            )
+            progress(
+                f"lab {name} model={model_name} rules={rules}: {row.get('right')}/{row['attacks']}"
+            )
+    return rows
+
+
+# ------------------------------------------------------------------ captures of one attack each
+
+
+def attack_of(row: dict[str, str]) -> tuple[Attack, tuple[str, ...]]:
+    """Give the attack of a row of truth.csv, and keys that the row says are accepted too."""
+    also = tuple(re.findall(r"(\w+) is accepted too", row["note"]))
+    sources, destinations = (
+        tuple(filter(None, [row[name]])) for name in ("source", "destination")
+    )
+    return Attack(row["file"], row["attack"], (), sources, destinations, -EVER, EVER), also
+
+
+def attacks(folder: Path) -> list[dict[str, Any]]:
+    rows = []
+    with (folder / "truth.csv").open(newline="") as file:
+        listed = list(csv.DictReader(file))
+    for row in listed:
+        result = scan(folder / row["file"], settings=SETTINGS)
+        told = [f"{one.attack}: {one.reason}" for one in result.incidents]
+        out: dict[str, Any] = {
+            "file": row["file"],
+            "visible": row["visible_in_flows"],
+            "attack": row["attack"],
+        }
+        if row["visible_in_flows"] == "no":
+            named = [one for one in result.incidents if one.attack != "unusual"]
+            must = 0 if row["file"] in BROWSING else None
+            out |= {
+                "false_accusations": len(named),
+                "quiet": not result.incidents,
+                "must_be_quiet": must == 0,
+            }
+        else:
+            out |= first_incident(row, result.incidents)
+        out["told"] = told[:5]
+        out["incidents"] = len(told)
+        rows.append(out)
+        progress(f"attacks {row['file']}: {told[:1]}")
+    return rows
+
+
+def first_incident(row: dict[str, str], incidents: list[Incident]) -> dict[str, Any]:
+    attack, also = attack_of(row)
+    best: dict[str, Any] = {"points": 0.0, "said": "", "rank": None, "false": len(incidents)}
+    for key in (attack.key, *also):
+        one = replace(attack, key=key)
+        pairs = pairs_by_entity(incidents, [one])
+        first = grade([one], incidents, pairs, within=1)[0]
+        anywhere = grade([one], incidents, pairs)[0]
+        if first.points >= best["points"]:
+            best = {
+                "points": first.points,
+                "said": incidents[0].attack if incidents else "",
+                "rank": anywhere.rank,
+                "others": len(incidents) - pairs.height,
+            }
+    return best
+
+
+# ------------------------------------------------------------------ labelled flow logs
+
+
+def zeek(folder: Path) -> list[dict[str, Any]]:
+    rows = []
+    for name in ZEEK:
+        begun = time.perf_counter()
+        result, flows = scan_watched([str(folder / name)], None, SETTINGS)
+        figures = evaluate(flows, result.incidents)
+        seconds = round(time.perf_counter() - begun, 2)
+        rows.append({"set": name, "seconds": seconds, **document(result, figures)})
+        progress(f"zeek {name}: share {said(figures.incident_level[0].found_share)}")
+    return rows
+
+
+# ------------------------------------------------------------------ tables
+
+
+def markdown(figures: dict[str, Any]) -> str:
+    parts = []
+    if figures.get("lab"):
+        parts.append(lab_table(figures["lab"]))
+    if figures.get("attacks"):
+        parts.append(attacks_table(figures["attacks"]))
+    if figures.get("zeek"):
+        parts.append(zeek_tables(figures["zeek"]))
+    return "\n".join(parts)
+
+
+def table(names: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines.extend(
+        "| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows
+    )
+    return "\n".join(lines) + "\n"
+
+
+def lab_table(rows: list[dict[str, Any]]) -> str:
+    names = [
+        "day",
+        "model",
+        "generic levels",
+        "right key and source, first N + 2",
+        "points",
+        "hit",
+        "false",
+        "not right",
+    ]
+    return "## The lab's days\n\n" + table(
+        names,
+        (
+            [
+                row["day"],
+                "learned" if row["model"] == "model" else "the capture itself",
+                "on" if row["rules"] else "off",
+                f"{row['right']} of {row['attacks']}" if row["attacks"] else "quiet day",
+                row.get("points", ""),
+                row.get("hit_at_any_rank", ""),
+                row["false"],
+                "; ".join([*row.get("not_right", []), *(f"false: {one}" for one in row["told"])]),
+            ]
+            for row in rows
+        ),
+    )
+
+
+def attacks_table(rows: list[dict[str, Any]]) -> str:
+    graded = [row for row in rows if row["visible"] == "yes"]
+    points = sum(row["points"] for row in graded)
+    title = f"## Captures of one attack each: {points:g} of {len(graded)} points\n\n"
+    first = table(
+        ["capture", "attack", "visible", "first incident", "points", "right rank", "other incidents"],
+        (
+            [row["file"], row["attack"], row["visible"], row["said"] or "none", f"{row['points']:g}",
+             row["rank"] or "none", row.get("others", 0)]
+            for row in rows
+            if row["visible"] != "no"
+        ),
+    )  # fmt: skip
+    second = table(
+        ["capture without a visible attack", "incidents", "false accusations", "must be quiet"],
+        (
+            [
+                row["file"],
+                row["incidents"],
+                row["false_accusations"],
+                "yes" if row["must_be_quiet"] else "",
+            ]
+            for row in rows
+            if row["visible"] == "no"
+        ),
+    )
+    return title + first + "\n" + second
+
+
+def zeek_tables(rows: list[dict[str, Any]]) -> str:
+    head = ["incidents of", "n", "true", "dup", "false", "false a day", "recall", "recall@10", "precision@10",
+            "first hit", "share of attack flows in pure top 10"]  # fmt: skip
+    parts = ["## Labelled flow logs\n"]
+    for row in rows:
+        level = row["flow_level"]
+        title = (
+            f"### {row['set']}\n\n{level['n_attack']:,} attack, {level['n_normal']:,} normal and "
+        )
+        title += f"{level['n_unknown']:,} unlabelled flows; {row['attacks']:,} attacks"
+        title += (
+            "; fewer than 20 attack flows: found or not found.\n"
+            if level["n_attack"] < FEW
+            else ".\n"
+        )
+        parts.append(title)
+        parts.append(
+            table(
+                head,
+                (
+                    [one["method"], one["n_incidents"], one["n_true"], one["n_duplicate"], one["n_false"],
+                     f"{one['false_per_day']:.2f}", said(one["recall"]), said(one["recall_at_top"]),
+                     said(one["precision_at_top"]), one["first_true"] or "none", said(one["found_share"])]
+                    for one in row["incident_level"]
+                ),
+            )
+        )  # fmt: skip
+        parts.append(
+            table(
+                ["flow score", "AUC", "AP"],
+                (
+                    [one["method"], said(one["auc"]), said(one["average_precision"])]
+                    for one in level["scores"]
+                ),
+            )
+        )
+    return "\n".join(parts)
+
+
+def progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    parser.add_argument(
+        "--only", nargs="+", choices=("lab", "attacks", "zeek"), default=("lab", "attacks", "zeek")
+    )
+    chosen = parser.parse_args()
+    figures: dict[str, Any] = {"budget": SETTINGS.budget, "seed": SETTINGS.seed, "left_out": []}
+    if "lab" in chosen.only:
+        figures["lab"] = lab()
+    for name, folder, run in (("attacks", "pcap/attacks", attacks), ("zeek", "zeek", zeek)):
+        if name not in chosen.only:
+            continue
+        if (chosen.data / folder).is_dir():
+            figures[name] = run(chosen.data / folder)
+        else:
+            figures["left_out"].append(f"{name}: {chosen.data / folder} is absent")
+    text = json.dumps(figures, indent=2)
+    if chosen.json:
+        chosen.json.write_text(text + "\n")
+    else:
+        print(text)
+    if chosen.markdown:
+        chosen.markdown.write_text(markdown(figures))
+
+
+if __name__ == "__main__":
+    main()
