@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from eddyline.errors import UsageError
 from eddyline.flows.addresses import AddressFacts, networks, pack
@@ -50,6 +50,7 @@ def test_each_scope_is_named():
 
 
 @given(st.lists(ADDRESSES, max_size=20))
+@settings(deadline=None)
 def test_inside_agrees_with_the_standard_library(addresses):
     """For any networks of both versions."""
     nets = ["10.0.0.0/9", "192.168.4.0/23", "fd00::/8", "2001:db8:1:2:8000::/65", "1.2.3.4"]
@@ -74,6 +75,7 @@ def _mapped_inside(address, nets):
 
 
 @given(st.lists(ADDRESSES, min_size=1, max_size=20))
+@settings(deadline=None)
 def test_networks_and_versions_agree_with_the_standard_library(addresses):
     """/24 of IPv4 and /64 of IPv6."""
     facts = AddressFacts().of([str(a) for a in addresses])
@@ -86,6 +88,7 @@ def test_networks_and_versions_agree_with_the_standard_library(addresses):
 
 
 @given(st.lists(st.text(max_size=40), max_size=10))
+@settings(deadline=None)
 def test_hostile_text_never_raises(texts):
     """Whatever stands there gets a row."""
     facts = AddressFacts().of(texts)

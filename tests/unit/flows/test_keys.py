@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from eddyline.errors import UsageError
 from eddyline.flows.keys import community_id, community_ids
@@ -235,6 +235,7 @@ def test_gives_the_ids_of_the_baseline(vector):
 
 
 @given(st.sampled_from([6, 17, 132]), st.data(), PORTS, PORTS)
+@settings(deadline=None)
 def test_both_directions_share_an_id(proto, data, out, back):
     """Whoever sends first, the id is one."""
     version = data.draw(st.sampled_from([4, 6]))
@@ -253,6 +254,7 @@ def test_one_way_icmp_keeps_its_direction(kind, code):
 
 
 @given(st.text(max_size=30), st.integers(0, 255), st.none() | PORTS, st.none() | PORTS)
+@settings(deadline=None)
 def test_hostile_addresses_have_no_id(text, proto, out, back):
     """Text that is no address gives None, never an exception."""
     found = community_id(proto, text, "10.0.0.1", out, back)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from eddyline.flows.text import neutral_text
 
@@ -12,6 +12,7 @@ ANY_TEXT = st.text(st.characters(), max_size=300)
 
 
 @given(ANY_TEXT)
+@settings(deadline=None)
 def test_no_character_that_acts_is_left(text):
     """No control, escape, bidirectional or invisible character comes through."""
     shown = neutral_text(text)
@@ -30,6 +31,7 @@ def test_no_character_that_acts_is_left(text):
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200))
+@settings(deadline=None)
 def test_plain_text_stays(text):
     """Printable ASCII is untouched."""
     assert neutral_text(text) == text

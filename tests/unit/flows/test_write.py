@@ -128,6 +128,7 @@ def test_statistics_come_back_when_they_are_wanted(tmp_path):
 
 
 @given(st.lists(TEXT, min_size=1, max_size=5))
+@settings(deadline=None)
 def test_no_cell_is_a_formula(texts):
     """What a spreadsheet reads begins with none of its marks, and each flow is one line."""
     row = {"ts": 1, "ts_end": 2, "src_ip": "a", "dst_ip": "b", "proto": "tcp", "quality": 0}

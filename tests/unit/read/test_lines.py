@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.unit.read.logs import CSV_TABLE, ZEEK_LOG, rows_of
 
 from eddyline.read import csv, jsonl, zeek
@@ -15,6 +15,7 @@ TEXT = st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r\n", b"bc"]), max_
 
 
 @given(TEXT, st.integers(1, 30))
+@settings(deadline=None)
 def test_chunks_hold_every_line_once(text, size):
     """Joined they are the text, closed by a newline; numbers and ends follow on."""
     found = list(chunks(text, size=size))
@@ -29,6 +30,7 @@ def test_chunks_hold_every_line_once(text, size):
 
 
 @given(TEXT)
+@settings(deadline=None)
 def test_separators_between_quotes_do_not_count(text):
     """Line by line, as a person would count."""
     text = text + b"\n"
@@ -41,6 +43,7 @@ def test_separators_between_quotes_do_not_count(text):
 
 
 @given(TEXT, st.data())
+@settings(deadline=None)
 def test_parts_and_picks_agree_with_the_lines(text, data):
     """Any run of lines, any choice of them."""
     text = text + b"\n"
