@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eddyline.detectors.detector import MatrixDetector, refuse_model
-from eddyline.detectors.scaling import CELL, RobustScale, distinct_cells
+from eddyline.detectors.scaling import CELL, RobustScale, distinct_cells, draw_rows
 from eddyline.errors import UsageError
 from eddyline.tables import Floats
 
@@ -95,8 +95,9 @@ class IsolationForest(MatrixDetector):
                 f"{self.sample_rows} and {self.cell}; the defaults are 200, 256 and 0.1"
             )
             raise UsageError(message)
-        scale = RobustScale.of(X)
-        Z = scale.apply(X)
+        rows = draw_rows(X, self.seed)
+        scale = RobustScale.of(rows)
+        Z = scale.apply(rows)
         first, counts = distinct_cells(Z, self.cell)
         rng = np.random.default_rng(self.seed)
         size = min(self.sample_rows, len(first))

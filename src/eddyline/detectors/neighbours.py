@@ -13,7 +13,7 @@ import numpy as np
 from eddyline.detectors.detector import MatrixDetector, refuse_model
 from eddyline.detectors.isolation_forest import IsolationForest
 from eddyline.detectors.nearest import Boxes
-from eddyline.detectors.scaling import RobustScale, distinct_rows
+from eddyline.detectors.scaling import RobustScale, distinct_rows, draw_rows
 from eddyline.errors import UsageError
 from eddyline.tables import Floats
 
@@ -86,11 +86,12 @@ class Neighbours(MatrixDetector):
                 f"{self.keep} and {self.max_reference}; the defaults are 5, 0.5 and 10,000"
             )
             raise UsageError(message)
-        first, _ = distinct_rows(X)
-        distinct = X[first]
+        rows = draw_rows(X, self.seed)
+        first, _ = distinct_rows(rows)
+        distinct = rows[first]
         scale = RobustScale.of(distinct)
         self.centre_, self.scale_ = scale.centre, scale.scale
-        forest = IsolationForest(seed=self.seed).fit(X)
+        forest = IsolationForest(seed=self.seed).fit(rows)
         strangeness = forest.anomaly_score(distinct)
         n_kept = min(len(distinct), max(self.n_neighbours, round(self.keep * len(distinct))))
         kept = np.argsort(strangeness, kind="stable")[:n_kept]

@@ -15,16 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from eddyline.detectors.detector import MatrixDetector, refuse_model
-from eddyline.detectors.scaling import CELL, RobustScale, cell_counts, signed_log
+from eddyline.detectors.scaling import CELL, RobustScale, cell_counts, draw_rows, signed_log
 from eddyline.tables import Floats
 
 KNOTS = 512
 """Ranks kept of each column: the 128 outermost on either side exactly, the rest evenly spaced."""
 
 EXACT_TAIL = 128
-
-MAX_ROWS = 100_000
-"""Training rows, drawn at random, that tails are estimated from; the extremes are those of all rows."""
 
 SKEWED = 0.5
 """Absolute skewness from which only a column's long tail counts inside the training range."""
@@ -44,7 +41,7 @@ class Tails(MatrixDetector):
     Parameters
     ----------
     seed
-        Start of the randomness that draws training rows when there are more than 100,000.
+        Start of the randomness that draws training rows when there are more than 200,000.
 
     References
     ----------
@@ -84,12 +81,10 @@ class Tails(MatrixDetector):
         return self._parts(self._checked(X, reset=False))
 
     def _fit(self, X: Floats) -> None:
-        rows = X
-        if len(X) > MAX_ROWS:
-            rows = X[np.random.default_rng(self.seed).choice(len(X), MAX_ROWS, replace=False)]
+        rows = draw_rows(X, self.seed)
         scale = RobustScale.of(rows)
         self.scale_ = scale.scale
-        weights = 1.0 / np.sqrt(cell_counts(scale.apply(np.ascontiguousarray(rows)), CELL))
+        weights = 1.0 / np.sqrt(cell_counts(scale.apply(rows), CELL))
         logs = signed_log(rows)
         ranks = _ranks(len(rows))
         self.knots_ = np.empty((X.shape[1], len(ranks)))

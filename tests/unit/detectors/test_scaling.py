@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from eddyline.detectors.scaling import SCALE_FLOOR, RobustScale, distinct_cells, distinct_rows
+from eddyline.detectors.scaling import (
+    MOST_ROWS,
+    SCALE_FLOOR,
+    RobustScale,
+    cell_counts,
+    distinct_cells,
+    distinct_rows,
+    draw_rows,
+)
 from eddyline.testing.strategies import matrices
 
 
@@ -61,3 +69,13 @@ def test_near_copies_share_a_cell() -> None:
     )
 
     assert distinct_cells(Z, 0.5)[1].tolist() == [50, 1]
+    assert cell_counts(Z, 0.5).tolist() == [50] * 50 + [1]
+
+
+def test_many_rows_are_drawn_few_are_kept() -> None:
+    X = np.arange(MOST_ROWS + 10.0)[:, None]
+    drawn = draw_rows(X, 0)
+
+    assert len(np.unique(drawn)) == MOST_ROWS
+    assert (np.diff(drawn[:, 0]) > 0).all()
+    assert np.array_equal(draw_rows(X[:5], 0), X[:5])

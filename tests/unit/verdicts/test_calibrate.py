@@ -57,8 +57,10 @@ def test_normal_rows_are_called_strange_as_often_as_promised(kind: str, n: int) 
         assert (values <= level).mean() <= level + 4 * error
 
 
-@pytest.mark.parametrize("kind", ["normal", "bounded", "exponential"])
-def test_the_tail_below_the_floor_is_about_right(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "most"), [("normal", 1.5), ("bounded", 1.5), ("exponential", 1.5), ("heavy", 4.0)]
+)
+def test_the_tail_below_the_floor_is_about_right(kind: str, most: float) -> None:
     """Below what 4,000 rows can show, a fitted tail calls at most a few times the promised share strange."""
     rng = np.random.default_rng(1)
     shares = []
@@ -66,7 +68,7 @@ def test_the_tail_below_the_floor_is_about_right(kind: str) -> None:
         calibrator = Calibrator.fit(DRAWS[kind](rng, 4000))
         shares.append((calibrator.p_values(DRAWS[kind](rng, 100_000)) <= 5e-5).mean())
 
-    assert np.mean(shares) <= 2.5 * 5e-5
+    assert np.mean(shares) <= most * 5e-5
 
 
 @given(
