@@ -31,6 +31,9 @@ BEACON_BEATS: Final = 6
 
 MOST_SILENCES: Final = 20
 
+MOST_TIED: Final = 100_000
+"""Flows of one instant that are held to find their doubles in the next batch."""
+
 _COUNTED: Final = (
     "bytes_out",
     "bytes_in",
@@ -203,7 +206,7 @@ class Rhythm:
                 before = early.height - early.hash_rows().n_unique() if early.height else 0
             self.duplicates += len(hashes) - hashes.n_unique() - before
         tied = (ts == ts[-1]) & (end == end[-1])
-        self.last_tail = frame.filter(pl.Series(tied)).tail(1000)
+        self.last_tail = frame.filter(pl.Series(tied)).tail(MOST_TIED)
 
     def silences(self) -> list[tuple[int, int]]:
         """Give the long silences as (start, end), µs, in order of time."""
