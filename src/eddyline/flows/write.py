@@ -9,6 +9,7 @@ a newline is written as ``\\n``, so that each flow is one line.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from polars.io.plugins import register_io_source
 from eddyline.errors import UsageError
 from eddyline.flows.batch import FlowBatch
 from eddyline.flows.record import CORE_SCHEMA, LABEL_SCHEMA, SCHEMA_VERSION
-from eddyline.flows.text import FORMULA_STARTS
+from eddyline.flows.text import FORMULA_STARTS, neutral_text
 
 SUFFIXES: Final = {
     ".parquet": "parquet",
@@ -82,7 +83,7 @@ def write_flows(
     Raises
     ------
     UsageError
-        When the format is not known, or Parquet is to go to standard output.
+        When the format is not known, Parquet is to go to standard output, or the file cannot be written.
     """
     chosen = format_of(target, format_name)
     if str(target) == "-":
@@ -91,17 +92,34 @@ def write_flows(
             raise UsageError(message)
         return _text(batches, sys.stdout.buffer, chosen)
     final = Path(target)
-    partial = final.with_name(f".{final.name}.part")
     try:
-        if chosen == "parquet":
-            rows = _parquet(batches, partial)
-        else:
-            with partial.open("wb") as file:
-                rows = _text(batches, file, chosen)
-        partial.replace(final)
-    finally:
-        partial.unlink(missing_ok=True)
+        if (
+            final.exists() and not final.is_file()
+        ):  # a device or a pipe: there is nothing to replace
+            return _file(batches, final, chosen)
+        partial = final.with_name(f".{final.name}.part")
+        try:
+            rows = _file(batches, partial, chosen)
+            partial.replace(final)
+        finally:
+            partial.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = (
+            f"{neutral_text(str(target))} must be a file that can be written, got "
+            f"{error.strerror or neutral_text(str(error))}; check the folder, the space and the permissions"
+        )
+        raise UsageError(message) from error
     return rows
+
+
+def _file(batches: Iterable[FlowBatch], path: Path, chosen: str) -> int:
+    """Write a file."""
+    if chosen == "parquet":
+        return _parquet(batches, path)
+    with path.open("wb") as file:
+        return _text(batches, file, chosen)
 
 
 def _laid_out(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
@@ -184,7 +202,9 @@ def _versioned(frame: pl.DataFrame) -> pl.DataFrame:
 def _jsonl(frame: pl.DataFrame, file: IO[bytes], _first: bool) -> None:
     """Write one object a line."""
     if frame.height:
-        _versioned(frame).write_ndjson(file)
+        lines = io.BytesIO()
+        _versioned(frame).write_ndjson(lines)
+        file.write(lines.getbuffer())
 
 
 def _csv(frame: pl.DataFrame, file: IO[bytes], first: bool) -> None:
@@ -199,7 +219,9 @@ def _csv(frame: pl.DataFrame, file: IO[bytes], first: bool) -> None:
         *(neutral_cell(pl.col(name).cast(pl.String)).alias(name) for name in texts),
         *(_list_text(name) for name in lists),
     )
-    _versioned(cells).write_csv(file, include_header=first)
+    lines = io.BytesIO()  # polars hides which error a closed pipe gave
+    _versioned(cells).write_csv(lines, include_header=first)
+    file.write(lines.getbuffer())
 
 
 def _list_text(name: str) -> pl.Expr:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import sys
 
 import polars as pl
 import pytest
@@ -190,3 +192,28 @@ def test_another_version_is_refused(tmp_path):
 
         with pytest.raises(InputError, match="schema version 1, has 2"):
             _back(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_closed_pipe_is_named_as_such(monkeypatch, kind):
+    """So that a command line can end quietly when ``head`` has seen enough."""
+    there, here = os.pipe()
+    os.close(there)
+    row = {"ts": 1, "ts_end": 2, "src_ip": "a", "dst_ip": "b", "proto": "tcp", "quality": 0}
+
+    class Stdout:
+        buffer = os.fdopen(here, "wb", buffering=0)
+
+    monkeypatch.setattr(sys, "stdout", Stdout)
+    with pytest.raises(BrokenPipeError):
+        write_flows([FlowBatch.of(pl.DataFrame([{**row, "uid": "u"}]))], "-", format_name=kind)
+    Stdout.buffer.close()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_place_that_cannot_be_written_is_told(tmp_path, kind):
+    """The message names the file; a device is written to as it is."""
+    with pytest.raises(UsageError, match=r"nowhere.*can be written"):
+        write_flows([], tmp_path / "nowhere" / f"x.{kind}")
+
+    assert write_flows([], "/dev/null", format_name=kind) == 0
