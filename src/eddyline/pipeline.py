@@ -24,6 +24,7 @@ from eddyline.tables import Floats
 from eddyline.verdicts.alarm import Alarm, raise_alarms
 from eddyline.verdicts.archive import read_archive, write_archive
 from eddyline.verdicts.fuse import fuse_min
+from eddyline.verdicts.known import Known
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
 from eddyline.verdicts.normal import ViewNormal
 from eddyline.verdicts.rows import closed_flows, joined, leg_rows, numbered, thin, windows
@@ -187,66 +188,10 @@ class Pipeline:
         self._fit(kept)
         return self._judge(flows, held_out=True)
 
-    def own_range(self, grain: str, entity: str, feature: str) -> tuple[float, float] | None:
-        """Give the smallest and largest value of an entity's own past; None when it has none.
-
-        Parameters
-        ----------
-        grain
-            Name of a view.
-        entity
-            The row's keys, joined by ``|``.
-        feature
-            Name of a feature of that view.
-        """
-        normal = self.normals.get(grain)
-        names = view_named(grain).names
-        if normal is None or feature not in names:
-            return None
-        place = int(normal.profile.find([entity])[0])
-        column = names.index(feature)
-        if place < 0:
-            return None
-        profile = normal.profile
-        return float(profile.low[place, column]), float(profile.high[place, column])
-
-    def own_habit(self, grain: str, entity: str, feature: str) -> float | None:
-        """Give the median of an entity's own past; None when it has none.
-
-        Parameters
-        ----------
-        grain
-            Name of a view.
-        entity
-            The row's keys, joined by ``|``.
-        feature
-            Name of a feature of that view.
-        """
-        normal = self.normals.get(grain)
-        names = view_named(grain).names
-        if normal is None or feature not in names:
-            return None
-        place = int(normal.profile.find([entity])[0])
-        if place < 0:
-            return None
-        return float(normal.profile.middle[place, names.index(feature)])
-
-    def network_range(self, grain: str, feature: str) -> tuple[float, float] | None:
-        """Give the network's normal range of a feature; None when nothing was learned.
-
-        Parameters
-        ----------
-        grain
-            Name of a view.
-        feature
-            Name of a feature of that view.
-        """
-        normal = self.normals.get(grain)
-        names = view_named(grain).names
-        if normal is None or feature not in names:
-            return None
-        column = names.index(feature)
-        return float(normal.low[column]), float(normal.high[column])
+    @property
+    def known(self) -> Known:
+        """What was learned, to ask for ranges of entities and of the network."""
+        return Known(self.normals, from_itself=self.from_itself)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file, without code in it.

@@ -225,7 +225,7 @@ def scan_flows(
     if judging is None and counted.n_flows:
         judging = pipeline.fit_judge(counted.frames, plainly_strange if settings.rules else None)
     grouper = Grouper()
-    finder = Finder(pipeline, rules=settings.rules)
+    finder = Finder(pipeline.known, rules=settings.rules)
     stories: list[Story] = []
     for judged in judging or ():
         stories.extend(finder.stories(judged))
@@ -235,7 +235,7 @@ def scan_flows(
         grouper.add(story)
     sagas = grouper.finished()
     degraded = [f"{spot.detection}: {spot.reason}" for spot in report.blind]
-    incidents = tell(sagas, pipeline, degraded)
+    incidents = tell(sagas, pipeline.known, degraded)
     verdicts = None if scores is None else scores.frame(sagas)
     return ScanResult(
         version=version("eddyline"),

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from eddyline.features.columns import HOUR_US, WINDOW_US
+from eddyline.features.columns import HOUR_US, LOGIN_PORTS, WINDOW_US
 from eddyline.features.dictionary import Feature
 from eddyline.features.view import View, ViewTable
 
@@ -29,6 +29,9 @@ FEATURES: Final = (
     Feature("hosts_per_port", "", "largest number of hosts on one port", "hosts on one port"),
     Feature(
         "flows_per_service", "", "most flows to one host and port", "connections to one service"
+    ),
+    Feature(
+        "logins", "", "most flows to one login service (LOGIN_PORTS)", "logins to one service"
     ),
     Feature("n_fruitless", "", "fruitless flows", "attempts without result"),
     Feature("fruitless_share", "share", "n_fruitless / n_flows", "of its attempts without result"),
@@ -73,6 +76,7 @@ def pairs(flows: pl.DataFrame) -> pl.DataFrame:
         pl.col("pkts_out").filter(_is_icmp()).sum().alias("icmp_pkts"),
         pl.col("pkts_out").filter(pl.col("to_broadcast")).sum().alias("broadcast_pkts"),
         pl.col("to_group").first(),
+        (pl.col("port").is_in(LOGIN_PORTS) & (pl.col("ip_proto") == 6)).first().alias("login"),
     )
 
 
@@ -100,6 +104,7 @@ def _as_originator(base: pl.DataFrame) -> pl.DataFrame:
         pl.col("service").n_unique().alias("n_ports"),
         pl.col("service").filter(vain).n_unique().alias("ports_unanswered"),
         pl.col("flows").max().alias("flows_per_service"),
+        pl.col("flows").filter(pl.col("login").fill_null(value=False)).max().alias("logins"),
         pl.col("fruitless").sum().alias("n_fruitless"),
         (pl.col("fruitless").sum() / pl.col("flows").sum()).alias("fruitless_share"),
         pl.col("bytes_out").sum(),

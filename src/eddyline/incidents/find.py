@@ -3,10 +3,11 @@
 What belongs here: when a pattern counts, and which story explains which alarm. What does not: a pattern's
 shape (``patterns/``), joining windows (``group.py``).
 
-Two ways lead to a story. A **generic** pattern beyond the strict levels counts with no model at all;
-where the entity's own past shows the same, it is normal here and is left out. A row that a **learned** leg
-alarms on is looked at with the lenient levels, which only choose the word; when no pattern fits it is
-told as unusual, with the features that carried the verdict.
+Three ways lead to a story. A **generic** pattern beyond the strict levels counts with no model at all;
+where the entity's own past shows the same, it is normal here and is left out. A pattern beyond the lenient
+levels counts where a model knows that nobody on this **network** came near it: its measure is several times
+the largest that was learned. A row that a **learned** leg alarms on is looked at with the lenient levels,
+which only choose the word; when no pattern fits it is told as unusual, with the features that carried it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 
 import polars as pl
 
+from eddyline.features.columns import WINDOW_US
 from eddyline.incidents.patterns.floods import (
     many_source_floods,
     one_source_floods,
@@ -33,8 +35,9 @@ from eddyline.incidents.patterns.scans import (
 )
 from eddyline.incidents.patterns.volumes import dns_tunnels, icmp_tunnels, uploads
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
-from eddyline.pipeline import Judged, Pipeline
+from eddyline.pipeline import Judged
 from eddyline.verdicts.alarm import Alarm
+from eddyline.verdicts.known import Known
 from eddyline.verdicts.reason import Contribution
 
 Pattern = Callable[[pl.DataFrame, Sight], list[Story]]
@@ -57,6 +60,9 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
 )
 """In the order in which they claim flows: a flow belongs to the first pattern that it shows."""
 
+PEAK_MARGIN: Final = 3.0
+"""A measure this many times the largest that was learned anywhere is told without an alarm."""
+
 OWN_MARGIN: Final = 1.5
 """A measure up to this many times the entity's own largest is normal for it."""
 
@@ -77,6 +83,9 @@ def look(flows: pl.DataFrame, levels: Levels, window_us: int) -> list[Story]:
     left = flows
     for pattern in PATTERNS:
         stories = pattern(left, Sight(levels, window_us))
+        if window_us > WINDOW_US:
+            for story in stories:  # an hour is held against hours
+                story.grain = "host_hour" if story.grain == "host" else story.grain
         if stories:
             found.extend(stories)
             told = pl.concat([story.flows.select("flow") for story in stories])
@@ -104,13 +113,13 @@ class Finder:
 
     Parameters
     ----------
-    pipeline
+    known
         Knows what is normal here.
     rules
         False to leave out what only the generic levels show.
     """
 
-    pipeline: Pipeline
+    known: Known
     rules: bool = True
 
     def stories(self, judged: Judged) -> list[Story]:
@@ -125,6 +134,7 @@ class Finder:
         if self.rules:
             strict = look(judged.flows, STRICT, judged.window_us)
             found = [story for story in strict if not self._is_own(story)]
+        found.extend(self._beyond_all(judged, found))
         explained = _attach(found, judged.alarms, judged.window_us)
         open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
         if open_alarms:
@@ -132,6 +142,18 @@ class Finder:
         for story in found:
             story.window_us = judged.window_us
         return found
+
+    def _beyond_all(self, judged: Judged, told: Sequence[Story]) -> list[Story]:
+        """Find patterns whose measure is several times the largest that was learned anywhere."""
+        if self.known.from_itself or not self.known.normals:
+            return []
+        beyond = []
+        for story in look(_untold(judged.flows, told), LENIENT, judged.window_us):
+            peak = self.known.network_peak(story.grain, story.feature)
+            if peak is not None and story.value >= PEAK_MARGIN * max(peak[0], 1.0):
+                story.strict, story.p_value = False, peak[1]
+                beyond.append(story)
+        return beyond
 
     def _is_own(self, story: Story) -> bool:
         """Tell whether the entity's own past holds as much.
@@ -143,20 +165,17 @@ class Finder:
         if story.grain == "dyad":
             peers = [story.flows["src_ip"][0], story.flows["dst_ip"][0]]
             entity = "|".join(sorted(str(peer) for peer in peers))
-        if self.pipeline.from_itself:
+        if self.known.from_itself:
             if story.measures.get("vain_share", 1.0) > 0.5:
                 return False
-            habit = self.pipeline.own_habit(story.grain, entity, story.feature)
+            habit = self.known.own_habit(story.grain, entity, story.feature)
             return habit is not None and story.value <= OWN_MARGIN * habit
-        own = self.pipeline.own_range(story.grain, entity, story.feature)
+        own = self.known.own_range(story.grain, entity, story.feature)
         return own is not None and story.value <= OWN_MARGIN * own[1]
 
     def _named(self, judged: Judged, alarms: list[Alarm], told: Sequence[Story]) -> list[Story]:
         """Look at alarmed rows with lenient levels; tell as unusual what has no name."""
-        used = [story.flows.select("flow") for story in told]
-        flows = judged.flows
-        if used:
-            flows = flows.join(pl.concat(used), on="flow", how="anti", maintain_order="left")
+        flows = _untold(judged.flows, told)
         parts = [_flows_of(flows, alarm) for alarm in alarms]
         subset = pl.concat(parts).unique("flow", keep="first", maintain_order=True)
         found = look(subset.sort("flow"), LENIENT, judged.window_us) if subset.height else []
@@ -170,6 +189,14 @@ class Finder:
             if reasons:
                 pointed.append(_unusual(alarm, part, reasons[0]))
         return pointed
+
+
+def _untold(flows: pl.DataFrame, told: Sequence[Story]) -> pl.DataFrame:
+    """Leave out the flows that stories already tell."""
+    if not told:
+        return flows
+    used = pl.concat([story.flows.select("flow") for story in told])
+    return flows.join(used, on="flow", how="anti", maintain_order="left")
 
 
 def _flows_of(flows: pl.DataFrame, alarm: Alarm) -> pl.DataFrame:

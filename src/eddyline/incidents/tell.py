@@ -16,7 +16,7 @@ from eddyline.flows.keys import community_ids
 from eddyline.incidents import name, rank
 from eddyline.incidents.group import Saga
 from eddyline.incidents.incident import Evidence, Incident
-from eddyline.pipeline import Pipeline
+from eddyline.verdicts.known import Known
 from eddyline.verdicts.reason import Contribution, compare
 
 MAX_EVIDENCE: Final = 1000
@@ -25,19 +25,19 @@ MAX_EVIDENCE: Final = 1000
 NO_NORMAL: Final = "generic level, no learned normal of this kind to compare with"
 
 
-def tell(sagas: Sequence[Saga], pipeline: Pipeline, degraded: Sequence[str]) -> list[Incident]:
+def tell(sagas: Sequence[Saga], known: Known, degraded: Sequence[str]) -> list[Incident]:
     """Give the incidents in rank order.
 
     Parameters
     ----------
     sagas
         What was grouped.
-    pipeline
+    known
         Knows what is normal here.
     degraded
         What the detectors could not see in this input.
     """
-    told = [(rank.value(saga), saga, _incident(saga, pipeline, degraded)) for saga in sagas]
+    told = [(rank.value(saga), saga, _incident(saga, known, degraded)) for saga in sagas]
     told.sort(key=lambda item: (-item[0], -item[2].flows_count, item[2].first_us, item[2].uid))
     incidents = []
     for place, (_, _, incident) in enumerate(told, start=1):
@@ -46,11 +46,11 @@ def tell(sagas: Sequence[Saga], pipeline: Pipeline, degraded: Sequence[str]) -> 
     return incidents
 
 
-def _incident(saga: Saga, pipeline: Pipeline, degraded: Sequence[str]) -> Incident:
+def _incident(saga: Saga, known: Known, degraded: Sequence[str]) -> Incident:
     flows = saga.flows()
     facts = name.facts_of(flows)
-    own, unit = _own(saga, pipeline)
-    contributions = (saga.alarm.explain() if saga.alarm else []) or _measured(saga, pipeline)
+    own, unit = _own(saga, known)
+    contributions = (saga.alarm.explain() if saga.alarm else []) or _measured(saga, known)
     return Incident(
         uid=saga.uid,
         attack=saga.attack,
@@ -83,30 +83,30 @@ def _entity_key(saga: Saga) -> str:
     return "|".join(sorted((str(first["src_ip"][0]), str(first["dst_ip"][0]))))
 
 
-def _own(saga: Saga, pipeline: Pipeline) -> tuple[tuple[float, float] | None, str]:
+def _own(saga: Saga, known: Known) -> tuple[tuple[float, float] | None, str]:
     """Give the entity's own range of the measure, and its unit."""
-    if not saga.feature or saga.grain not in VIEWS or pipeline.from_itself:
+    if not saga.feature or saga.grain not in VIEWS or known.from_itself:
         return None, ""
     unit = next((f.unit for f in VIEWS[saga.grain].features if f.name == saga.feature), "")
-    return pipeline.own_range(saga.grain, _entity_key(saga), saga.feature), unit
+    return known.own_range(saga.grain, _entity_key(saga), saga.feature), unit
 
 
-def _measured(saga: Saga, pipeline: Pipeline) -> list[Contribution]:
+def _measured(saga: Saga, known: Known) -> list[Contribution]:
     """Give the measure of a generic pattern against normal, when there is one."""
     view = VIEWS.get(saga.grain)
     feature = next((f for f in view.features if f.name == saga.feature), None) if view else None
     if view is None or feature is None:
         return []
     own = None
-    if not pipeline.from_itself:
-        own = pipeline.own_range(view.name, _entity_key(saga), feature.name)
-    normal = own or pipeline.network_range(view.name, feature.name)
+    if not known.from_itself:
+        own = known.own_range(view.name, _entity_key(saga), feature.name)
+    normal = own or known.network_range(view.name, feature.name)
     span = view.span_words if view.window_us < HOUR_US else "1 h"
     if normal is None:
         words = f"{saga.value:,.0f} {feature.words} in {span}"
         return [Contribution(feature.name, saga.value, feature.unit, None, None, 1.0, words)]
     words = compare(feature, saga.value, *normal, span, own=own is not None)
-    quantiles = pipeline.normals[view.name].quantiles[:, view.names.index(feature.name)]
+    quantiles = known.normals[view.name].quantiles[:, view.names.index(feature.name)]
     return [
         Contribution(
             feature.name,

@@ -38,6 +38,8 @@ class ViewNormal:
         Each entity's own past.
     rows_per_day
         Rows the view gives a day, by the traffic that was learned.
+    n_rows
+        Rows that were learned from.
     """
 
     low: Floats
@@ -46,6 +48,7 @@ class ViewNormal:
     quantiles: Floats
     profile: Profile
     rows_per_day: float
+    n_rows: int
 
     @classmethod
     def fit(cls, view: View, rows: LegRows, n_rows: int, span_us: int) -> ViewNormal:
@@ -71,6 +74,7 @@ class ViewNormal:
             quantiles=normal_quantiles(rows.X),
             profile=Profile.fit(rows.entities, rows.X, min_windows=min_windows(view.name)),
             rows_per_day=n_rows / days,
+            n_rows=len(rows),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -81,6 +85,7 @@ class ViewNormal:
             "centre": self.centre,
             "quantiles": self.quantiles,
             "rows_per_day": np.array(self.rows_per_day),
+            "n_rows": np.array(self.n_rows),
             **{f"past_{k}": v for k, v in profile_arrays(self.profile).items()},
         }
 
@@ -108,6 +113,7 @@ class ViewNormal:
             "centre": (width,),
             "quantiles": (8, width),
             "rows_per_day": (),
+            "n_rows": (),
         }
         for name, shape in shapes.items():
             if name not in arrays or np.shape(arrays[name]) != shape:
@@ -120,6 +126,7 @@ class ViewNormal:
             quantiles=np.asarray(arrays["quantiles"], np.float64),
             profile=profile,
             rows_per_day=float(arrays["rows_per_day"]),
+            n_rows=int(arrays["n_rows"]),
         )
 
 

@@ -63,8 +63,7 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
             entity=row["src_ip"],
             flows=nothing(),
             measures={"attempts": row["attempts"], "rate": row["rate"], "port": row["port"]},
-            grain="dyad",
-            feature="service_flows",
+            feature="logins" if row["port"] in LOGIN_PORTS else "flows_per_service",
             value=row["attempts"],
             strength=row["attempts"] / at.levels.logins,
         )
@@ -165,6 +164,7 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
     )
 
     def describe(row: dict[str, Any]) -> Story:
+        steady = 1.0 / ((1.0 + row["gap_spread"]) * (1.0 + row["size_spread"]))
         return Story(
             attack="c2_beacon",
             anchor=(row["src_ip"], row["dst_ip"], str(row["port"])),
@@ -172,8 +172,8 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
             flows=nothing(),
             measures={k: row[k] for k in ("attempts", "gap_s", "gap_spread", "port", "span_s")},
             grain="dyad",
-            feature="service_flows",
-            value=row["attempts"],
+            feature="outside_rhythm",
+            value=row["attempts"] * steady**2,
             strength=row["attempts"] / at.levels.beacons,
         )
 

@@ -156,7 +156,7 @@ def uploads(flows: pl.DataFrame, at: Sight) -> list[Story]:
             flows=nothing(),
             measures={k: row[k] for k in ("bytes", "back", "attempts", "port")},
             grain="dyad",
-            feature="pair_bytes_out",
+            feature="outside_bytes_out",
             value=row["bytes"],
             strength=row["bytes"] / at.levels.upload_bytes,
         )
