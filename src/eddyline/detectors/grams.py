@@ -63,6 +63,27 @@ def grams(
 
 
 @njit(cache=True, nogil=True)
+def distinct_in_groups(values: Floats, offsets: Integers) -> Floats:  # pragma: no cover
+    """Count the different values in each group.
+
+    Parameters
+    ----------
+    values
+        Values of all groups, end to end.
+    offsets
+        Where each group starts, and the end; no group is empty.
+    """
+    out = np.empty(len(offsets) - 1)
+    for group in range(len(offsets) - 1):
+        ordered = np.sort(values[offsets[group] : offsets[group + 1]])
+        out[group] = 1.0
+        for i in range(1, len(ordered)):
+            if ordered[i] != ordered[i - 1]:
+                out[group] += 1.0
+    return out
+
+
+@njit(cache=True, nogil=True)
 def _place(key: int, mask: int) -> np.int64:  # pragma: no cover
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64((mixed ^ (mixed >> np.uint64(31))) & np.uint64(mask))
