@@ -146,7 +146,9 @@ def _file(data: Data) -> IO[bytes] | str:
 def _damaged(name: str, error: BaseException) -> InputError:
     """Say that a table cannot be read."""
     detail = neutral_text(str(error).split("\n", 1)[0])
-    return InputError(f"{name} must be a whole Parquet file, got: {detail}; write it again")
+    return InputError(
+        f"{name} must be a whole Parquet file with the record's types, got: {detail}; write it again"
+    )
 
 
 def _check_version(text: str | None, name: str) -> None:
@@ -230,6 +232,7 @@ def _whole(
     if "uid" not in part.columns:
         rows = np.arange(before, before + part.height)
         part = part.with_columns(fields.made_uid(made, rows).alias("uid"))
+    part = _fitting(part, name, before, report)
     good = pl.all_horizontal(pl.col(column).is_not_null() for column in (*_NEEDED, "uid"))
     times = pl.all_horizontal(
         pl.col(column).cast(pl.Int64).is_between(0, fields.LATEST_US)
@@ -245,6 +248,22 @@ def _whole(
         part = part.filter(kept)
     labels = part.select(list(LABEL_SCHEMA)) if set(LABEL_SCHEMA) <= set(part.columns) else None
     return FlowBatch.of(part.drop(list(LABEL_SCHEMA), strict=False), labels)
+
+
+def _fitting(part: pl.DataFrame, name: str, before: int, report: IngestReport) -> pl.DataFrame:
+    """Bring columns of other types to those of the record; rows with a value that does not fit are lost."""
+    other = [column for column, kind in part.schema.items() if kind != _ALL[column]]
+    if not other:
+        return part
+    typed = part.with_columns(pl.col(column).cast(_ALL[column], strict=False) for column in other)
+    broken = [typed[column].is_null() & part[column].is_not_null() for column in other]
+    wrong = pl.select(pl.any_horizontal(broken)).to_series()
+    if not wrong.any():
+        return typed
+    cause = "a value does not fit its column"
+    row = before + int(wrong.arg_true()[0])
+    report.skip(cause, int(wrong.sum()), place=f"{name}: row {row}: {cause}")
+    return typed.filter(~wrong)
 
 
 # ------------------------------------------------------------------ text

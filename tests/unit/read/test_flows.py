@@ -323,3 +323,30 @@ def test_the_size_of_batches_changes_nothing(tmp_path, batch_rows, text):
     assert all(len(batch) <= batch_rows for batch in cut)
     assert FlowBatch.concat(cut).frame.equals(one.frame)
     assert pieces.as_dict() == whole.as_dict()
+
+
+def test_values_that_do_not_fit_are_counted_row_by_row(tmp_path):
+    """In tables of others, whose columns have other types; a type that means nothing is refused."""
+    path = tmp_path / "t.parquet"
+    frame = pl.DataFrame(
+        {
+            "ts": [1, 1, 1],
+            "ts_end": [2, 2, 2],
+            "src_ip": ["10.0.0.1"] * 3,
+            "dst_ip": ["8.8.8.8"] * 3,
+            "proto": ["tcp"] * 3,
+            "src_port": ["80", "x", None],
+            "bytes_out": [7, 7, -1],
+        }
+    )
+    frame.write_parquet(path)
+    report = IngestReport()
+
+    batch = all_of(path, report=report)
+
+    assert batch.frame.select("src_port", "bytes_out").rows() == [(80, 7)]
+    assert report.skipped == {"a value does not fit its column": 2}
+
+    frame.with_columns(src_ip=pl.lit(5)).write_parquet(path)
+    with pytest.raises(InputError, match="the record's types"):
+        all_of(path)
