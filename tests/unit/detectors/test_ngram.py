@@ -81,7 +81,7 @@ def test_calibrated_groups_grow_far_less_with_their_length() -> None:
         ranks[kind] = np.corrcoef(scores.argsort().argsort(), lengths.argsort().argsort())[0, 1]
 
     assert ranks["max"] > 0.5
-    assert abs(ranks["calibrated"]) < 0.5 * ranks["max"]
+    assert abs(ranks["calibrated"]) < 0.6 * ranks["max"]
 
 
 def test_repeats_do_not_excuse_a_strange_token() -> None:
