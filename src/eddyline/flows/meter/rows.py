@@ -98,25 +98,28 @@ def protocol_name(number: int) -> str:
 
 def _states(n: Integers, proto: Integers) -> pl.Series:
     """Name the connection state of each flow; what is not TCP either got an answer or did not."""
-    ends = n[:, F_STATES]
+    ends = n[F_STATES]
     began = (ends >> (8 + SYN_LETTER + 8)) & 1
-    payload = (n[:, F_PAYLOAD_OUT] + n[:, F_PAYLOAD_IN]) > 0
+    payload = (n[F_PAYLOAD_OUT] + n[F_PAYLOAD_IN]) > 0
     tcp = _state_codes()[(ends & 63) | (began << 6) | (payload.astype(np.int64) << 7)]
-    other = np.where(n[:, F_PACKETS_IN] > 0, STATES.index("SF"), STATES.index("S0"))
+    other = np.where(n[F_PACKETS_IN] > 0, STATES.index("SF"), STATES.index("S0"))
     return _texts(list(STATES)).gather(pl.Series(np.where(proto == TCP, tcp, other)))
 
 
 def _histories(n: Integers) -> pl.Series:
     """Spell the history letters; each distinct history is spelled once."""
-    pairs = np.stack([n[:, F_HISTORY], n[:, F_STATES] >> 32], axis=1)
-    distinct, ids = np.unique(pairs, axis=0, return_inverse=True)
+    # The number of letters is kept modulo 16: when all sixteen are there, the last is the one that is
+    # missing among the others, so nothing is lost by shifting it out.
+    words = (n[F_HISTORY] << 4) | ((n[F_STATES] >> 32) & 15)
+    _, first, ids = np.unique(words, return_index=True, return_inverse=True)
     spelled = []
-    for letters, length in distinct.tolist():
+    for row in first.tolist():
+        letters, length = int(n[F_HISTORY, row]), int(n[F_STATES, row]) >> 32
         codes = [(letters >> (4 * place)) & 15 for place in range(length)]
         spelled.append(
             "".join(LETTERS[code & 7].upper() if code >= 8 else LETTERS[code] for code in codes)
         )
-    return pl.Series(spelled, dtype=pl.String).gather(pl.Series(ids.reshape(-1)))
+    return pl.Series(spelled, dtype=pl.String).gather(pl.Series(ids))
 
 
 def _optional(values: Integers, known: Mask) -> pl.Series:
@@ -129,11 +132,11 @@ def _optional(values: Integers, known: Mask) -> pl.Series:
 
 def _vlans(n: Integers) -> pl.Series:
     """List the VLAN tags of each flow, outermost first."""
-    outer = (n[:, K_PORTS] >> 12) & 0xFFF
-    inner = n[:, K_PORTS] & 0xFFF
+    outer = (n[K_PORTS] >> 12) & 0xFFF
+    inner = n[K_PORTS] & 0xFFF
     tags = (outer != 0).astype(np.int64) + (inner != 0)
     if not tags.any():
-        return pl.Series([[]], dtype=pl.List(pl.UInt16())).new_from_index(0, n.shape[0])
+        return pl.Series([[]], dtype=pl.List(pl.UInt16())).new_from_index(0, n.shape[1])
     frame = pl.DataFrame(
         {"outer": _optional(outer, outer != 0), "inner": _optional(inner, inner != 0)}
     )
@@ -143,8 +146,9 @@ def _vlans(n: Integers) -> pl.Series:
 
 
 def _quality(n: Integers) -> Integers:
-    one_way = np.where(n[:, F_PACKETS_IN] == 0, QUALITY["unidirectional"], 0)
-    return n[:, F_QUALITY] | one_way
+    quality: Integers = n[F_QUALITY].copy()
+    quality[n[F_PACKETS_IN] == 0] |= QUALITY["unidirectional"]
+    return quality
 
 
 def core_columns(n: Integers, sensor: str) -> dict[str, pl.Series]:
@@ -153,29 +157,29 @@ def core_columns(n: Integers, sensor: str) -> dict[str, pl.Series]:
     Parameters
     ----------
     n
-        Integers of the flows, shape ``(n, ...)``, ``n >= 1``.
+        Integers of the flows, a column a row: shape ``(CORE_INTEGERS or INTEGERS, n)``, ``n >= 1``.
     sensor
         Name of the file or device that saw them.
     """
-    rows = n.shape[0]
-    swapped = n[:, F_SWAPPED] == 1
-    version = n[:, K_KIND] >> 8
-    ports = n[:, K_PORTS]
+    rows = n.shape[1]
+    swapped = n[F_SWAPPED] == 1
+    version = n[K_KIND] >> 8
+    ports = n[K_PORTS]
     port_a, port_b = (ports >> 48) & 0xFFFF, (ports >> 32) & 0xFFFF
     proto = (ports >> 24) & 0xFF
-    high = np.where(swapped, (n[:, K_HIGH_B], n[:, K_HIGH_A]), (n[:, K_HIGH_A], n[:, K_HIGH_B]))
-    low = np.where(swapped, (n[:, K_LOW_B], n[:, K_LOW_A]), (n[:, K_LOW_A], n[:, K_LOW_B]))
+    high = np.where(swapped, (n[K_HIGH_B], n[K_HIGH_A]), (n[K_HIGH_A], n[K_HIGH_B]))
+    low = np.where(swapped, (n[K_LOW_B], n[K_LOW_A]), (n[K_LOW_A], n[K_LOW_B]))
     addresses = np.stack([high.ravel(), low.ravel(), np.tile(version, 2)], axis=1)
     texts = address_texts(addresses)
     has_ports = np.isin(proto, (TCP, UDP, SCTP)) & ((port_a | port_b) != 0)
-    tcp, icmp = proto == TCP, np.isin(proto, (ICMP, ICMP6)) & (n[:, F_ICMP] >= 0)
-    first, last = n[:, F_FIRST_US], n[:, F_LAST_US]
+    tcp, icmp = proto == TCP, np.isin(proto, (ICMP, ICMP6)) & (n[F_ICMP] >= 0)
+    first, last = n[F_FIRST_US], n[F_LAST_US]
     protocols = _texts([protocol_name(number) for number in range(256)])
     return {
         "ts": pl.Series(first),
         "ts_end": pl.Series(last),
         "duration_s": pl.Series((last - first) / 1e6),
-        "uid": hex_texts(np.ascontiguousarray(n[:, F_UID])),
+        "uid": hex_texts(np.ascontiguousarray(n[F_UID])),
         "src_ip": texts[:rows],
         "dst_ip": texts[rows:],
         "src_port": _optional(np.where(swapped, port_b, port_a), has_ports),
@@ -183,19 +187,19 @@ def core_columns(n: Integers, sensor: str) -> dict[str, pl.Series]:
         "proto": protocols.gather(pl.Series(proto)),
         "ip_proto": pl.Series(proto),
         "ip_version": pl.Series(version),
-        "bytes_out": pl.Series(n[:, F_BYTES_OUT]),
-        "bytes_in": pl.Series(n[:, F_BYTES_IN]),
-        "payload_out": pl.Series(n[:, F_PAYLOAD_OUT]),
-        "payload_in": pl.Series(n[:, F_PAYLOAD_IN]),
-        "pkts_out": pl.Series(n[:, F_PACKETS_OUT]),
-        "pkts_in": pl.Series(n[:, F_PACKETS_IN]),
+        "bytes_out": _unsigned(n[F_BYTES_OUT]),
+        "bytes_in": _unsigned(n[F_BYTES_IN]),
+        "payload_out": _unsigned(n[F_PAYLOAD_OUT]),
+        "payload_in": _unsigned(n[F_PAYLOAD_IN]),
+        "pkts_out": _unsigned(n[F_PACKETS_OUT]),
+        "pkts_in": _unsigned(n[F_PACKETS_IN]),
         "state": _states(n, proto),
         "history": _histories(n),
-        "tcp_flags_out": _optional(n[:, F_FLAGS_OUT], tcp),
-        "tcp_flags_in": _optional(n[:, F_FLAGS_IN], tcp),
+        "tcp_flags_out": _optional(n[F_FLAGS_OUT], tcp),
+        "tcp_flags_in": _optional(n[F_FLAGS_IN], tcp),
         "vlan": _vlans(n),
-        "icmp_type": _optional(n[:, F_ICMP] >> 8, icmp),
-        "icmp_code": _optional(n[:, F_ICMP] & 255, icmp),
+        "icmp_type": _optional(n[F_ICMP] >> 8, icmp),
+        "icmp_code": _optional(n[F_ICMP] & 255, icmp),
         "sensor": _texts([sensor]).new_from_index(0, rows),
         "sampling_rate": pl.Series([1], dtype=pl.UInt32).new_from_index(0, rows),
         "quality": pl.Series(_quality(n)),
@@ -214,28 +218,33 @@ def statistics_columns(n: Integers, x: Floats) -> dict[str, pl.Series]:
     Parameters
     ----------
     n, x
-        Integers and floats of the flows.
+        Integers and floats of the flows, a column a row.
     """
-    found: dict[str, NDArray[np.int64] | Floats] = {}
+    found: dict[str, Integers | Floats] = {}
     for way, ints, reals in _WAYS:
-        packets = n[:, ints + W_PACKETS]
-        found[f"{way}_first_seen_ms"] = n[:, ints + W_FIRST]
-        found[f"{way}_last_seen_ms"] = n[:, ints + W_LAST]
-        found[f"{way}_duration_ms"] = n[:, ints + W_LAST] - n[:, ints + W_FIRST]
+        packets = n[ints + W_PACKETS]
+        found[f"{way}_first_seen_ms"] = n[ints + W_FIRST]
+        found[f"{way}_last_seen_ms"] = n[ints + W_LAST]
+        found[f"{way}_duration_ms"] = n[ints + W_LAST] - n[ints + W_FIRST]
         found[f"{way}_packets"] = packets
-        found[f"{way}_bytes"] = n[:, ints + W_BYTES]
-        found[f"{way}_min_ps"] = n[:, ints + W_MIN_PS]
-        found[f"{way}_mean_ps"] = x[:, reals + W_MEAN_PS]
-        found[f"{way}_stddev_ps"] = _spread(x[:, reals + W_SPREAD_PS], packets, 1)
-        found[f"{way}_max_ps"] = n[:, ints + W_MAX_PS]
-        found[f"{way}_min_piat_ms"] = n[:, ints + W_MIN_GAP]
-        found[f"{way}_mean_piat_ms"] = x[:, reals + W_MEAN_GAP]
-        found[f"{way}_stddev_piat_ms"] = _spread(x[:, reals + W_SPREAD_GAP], packets, 2)
-        found[f"{way}_max_piat_ms"] = n[:, ints + W_MAX_GAP]
+        found[f"{way}_bytes"] = n[ints + W_BYTES]
+        found[f"{way}_min_ps"] = n[ints + W_MIN_PS]
+        found[f"{way}_mean_ps"] = x[reals + W_MEAN_PS]
+        found[f"{way}_stddev_ps"] = _spread(x[reals + W_SPREAD_PS], packets, 1)
+        found[f"{way}_max_ps"] = n[ints + W_MAX_PS]
+        found[f"{way}_min_piat_ms"] = n[ints + W_MIN_GAP]
+        found[f"{way}_mean_piat_ms"] = x[reals + W_MEAN_GAP]
+        found[f"{way}_stddev_piat_ms"] = _spread(x[reals + W_SPREAD_GAP], packets, 2)
+        found[f"{way}_max_piat_ms"] = n[ints + W_MAX_GAP]
     for bit, flag in enumerate(_FLAG_NAMES):
-        counter = n[:, N_FLAGS + bit]
+        counter = n[N_FLAGS + bit]
         out, back = counter & 0xFFFFFFFF, counter >> 32
         found[f"bidirectional_{flag}_packets"] = out + back
         found[f"src2dst_{flag}_packets"] = out
         found[f"dst2src_{flag}_packets"] = back
-    return {name: pl.Series(name, found[name]) for name in STATISTICS_SCHEMA}
+    return {name: _unsigned(found[name]) for name in STATISTICS_SCHEMA}
+
+
+def _unsigned(values: Integers | Floats) -> pl.Series:
+    """Make a column of what is never negative, without copying it."""
+    return pl.Series(values.view(np.uint64) if values.dtype == np.int64 else values)

@@ -33,7 +33,7 @@ from eddyline.flows.meter.layout import (
 )
 from eddyline.flows.meter.packets import feed
 from eddyline.flows.meter.rows import core_columns, statistics_columns
-from eddyline.flows.meter.table import end_all, rehash
+from eddyline.flows.meter.table import end_all, gather, rehash
 from eddyline.flows.meter.text import warm_texts
 
 Number = TypeVar("Number", np.int64, np.int32, np.float64)
@@ -130,6 +130,8 @@ class Meter:
             )
             end_all(table)
             rehash(table.ints, table.slots, table.links, -1)
+            _columns(table.ints, table.done[:0])
+            _columns(table.floats, table.done[:0])
             warm_texts()
 
     def _watermark(self) -> int:
@@ -142,9 +144,7 @@ class Meter:
         table = self._table
         done = table.done[: table.meta[M_DONE]]
         ends = table.ints[done, F_LAST_US]
-        order = np.lexsort(
-            (table.ints[done, F_UID].view(np.uint64), table.ints[done, F_FIRST_US], ends)
-        )
+        order = _event_order(table.ints, done, ends)
         settled = len(done) if before_us is None else int((ends < before_us).sum())
         if before_us is not None:
             settled -= settled % self._batch_rows
@@ -160,10 +160,10 @@ class Meter:
 
     def _batch(self, rows: Integers) -> FlowBatch:
         """Turn rows of the table into a batch."""
-        n = self._table.ints[rows]
+        n = _columns(self._table.ints, rows)
         columns = core_columns(n, self._sensor)
         if self._statistics:
-            columns.update(statistics_columns(n, self._table.floats[rows]))
+            columns.update(statistics_columns(n, _columns(self._table.floats, rows)))
         with np.errstate(over="ignore"):
             return FlowBatch.of(pl.DataFrame(columns))
 
@@ -190,6 +190,24 @@ class Meter:
         table.meta[M_FREE] = rows
         rehash(table.ints, slots, table.links, int(table.meta[M_HEAD]))
         self._table = table
+
+
+def _event_order(ints: Integers, rows: Integers, ends: Integers) -> Integers:
+    """Order rows by end, then start, then identifier; most ends differ and come almost in order."""
+    order = np.argsort(ends, kind="stable")
+    same = np.diff(ends[order]) == 0
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    among = order[tied]
+    uids = ints[rows[among], F_UID].view(np.uint64)
+    order[tied] = among[np.lexsort((uids, ints[rows[among], F_FIRST_US], ends[among]))]
+    return order
+
+
+def _columns(table: NDArray[Number], rows: Integers) -> NDArray[Number]:
+    """Give some rows of the table as columns that each stand in one piece."""
+    out = np.empty((table.shape[1], len(rows)), dtype=table.dtype)
+    gather(table, rows, out)
+    return out
 
 
 def _longer(array: NDArray[Number], rows: int) -> NDArray[Number]:

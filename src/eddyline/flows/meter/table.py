@@ -6,6 +6,8 @@ what a flow counts. Each function is a part of a kernel; see ``layout.py`` for t
 
 from __future__ import annotations
 
+from typing import Any
+
 from numpy import int64, uint64
 
 from eddyline.flows.meter.jit import inline, kernel
@@ -193,6 +195,25 @@ def rehash(ints: Integers, slots: Integers, links: Integers, head: int) -> None:
     while row >= 0:
         put(slots, row, upper(ints[row, F_HASH]))
         row = int64(links[row, 1])
+
+
+@kernel
+def gather(table: Any, rows: Integers, out: Any) -> None:
+    """Copy some rows into columns, each column in one piece.
+
+    Parameters
+    ----------
+    table
+        Integers or floats of the flows, shape ``(rows, columns)``.
+    rows
+        Which rows, in the order wanted.
+    out
+        Shape ``(columns, len(rows))``.
+    """
+    for i in range(rows.size):
+        row = rows[i]
+        for column in range(table.shape[1]):
+            out[column, i] = table[row, column]
 
 
 @kernel

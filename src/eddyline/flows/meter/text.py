@@ -171,7 +171,7 @@ def warm_texts() -> None:
 
 def _lines(out: Bytes) -> pl.Series:
     """Cut lines that end with a newline into a column."""
-    return pl.Series(out[:-1].tobytes().decode("ascii").split("\n"), dtype=pl.String)
+    return pl.Series([out[:-1].tobytes().decode("ascii")]).str.split("\n").explode()
 
 
 def hex_texts(words: Integers) -> pl.Series:
