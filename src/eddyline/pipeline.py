@@ -51,6 +51,10 @@ LeaveOut = Callable[[pl.DataFrame, int], pl.DataFrame]
 """From the flows of closed windows and their length to a frame of flow numbers (column ``flow``)."""
 
 
+MAX_LEG_ROWS: Final = 20_000
+"""Rows that a leg without an own past is fitted and calibrated on."""
+
+
 @dataclass(frozen=True, slots=True)
 class ViewVerdicts:
     """The rows of one view with their verdicts.
@@ -290,7 +294,7 @@ class Pipeline:
 
     def _fit_leg(self, spec: LegSpec, rows: LegRows) -> None:
         try:
-            leg = Leg.fit(spec, rows, self.seed)
+            leg = Leg.fit(spec, rows if spec.own else thin(rows, MAX_LEG_ROWS), self.seed)
         except TooFewRowsError as error:
             self.notes[spec.name] = str(error)
             return

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from eddyline.flows.addresses import network_texts, pack_all
 from eddyline.flows.record import FAILED_STATES
 
 HOUR_US: Final = 3_600_000_000
@@ -42,10 +43,13 @@ INFRASTRUCTURE_PORTS: Final = (
 
 _NO_SYN: Final = ["OTH", "SHR", "RSTRH"]
 
-_OUT: Final = pl.col("bytes_out").fill_null(0).cast(pl.Float64)
-_IN: Final = pl.col("bytes_in").fill_null(0).cast(pl.Float64)
-_PKTS_OUT: Final = pl.col("pkts_out").fill_null(0).cast(pl.Float64)
-_PKTS_IN: Final = pl.col("pkts_in").fill_null(0).cast(pl.Float64)
+_COUNTERS: Final = ("bytes_out", "bytes_in", "pkts_out", "pkts_in")
+
+_TCP: Final = (pl.col("ip_proto") == 6).fill_null(value=False)
+_UDP: Final = (pl.col("ip_proto") == 17).fill_null(value=False)
+_FAILED: Final = (
+    pl.col("state").cast(pl.String).is_in(sorted(FAILED_STATES)).fill_null(value=False)
+)
 
 
 def group_address(text: pl.Expr) -> pl.Expr:
@@ -75,31 +79,32 @@ def broadcast_address(text: pl.Expr) -> pl.Expr:
     return text.str.ends_with(".255")
 
 
-def network_of(text: pl.Expr) -> pl.Expr:
-    """Give the network of an address: its /24, or the first four groups of an IPv6 address.
+def networks_of(addresses: pl.Series) -> pl.Series:
+    """Give the network of each address: the /24 of IPv4, the /64 of IPv6; another text stands for itself.
 
     Parameters
     ----------
-    text
-        Addresses as text.
+    addresses
+        Distinct addresses as text.
     """
-    v4 = text.str.extract(r"^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$", 1) + ".0/24"
-    v6 = text.str.extract(r"^((?:[0-9a-fA-F]*:){1,4})", 1) + ":/64"
-    return pl.coalesce(v4, v6, text)
+    v4 = pl.col("a").str.extract(r"^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$", 1) + ".0/24"
+    nets = pl.DataFrame({"a": addresses}).select(pl.coalesce(v4, "a")).to_series()
+    wide = addresses.str.contains(":", literal=True)
+    if wide.any():
+        texts = addresses.filter(wide).to_list()
+        nets = nets.scatter(wide.arg_true(), pl.Series(network_texts(pack_all(texts), texts)))
+    return nets
 
 
 def _facts(addresses: pl.Series) -> pl.DataFrame:
     """Compute what is known of each distinct address, once."""
-    text = pl.col("address").cast(pl.String)
-    return (
-        pl.DataFrame({"address": addresses.unique()})
-        .drop_nulls()
-        .select(
-            pl.col("address"),
-            group_address(text).alias("is_group"),
-            broadcast_address(text).alias("is_broadcast"),
-            network_of(text).cast(pl.Categorical).alias("net"),
-        )
+    distinct = addresses.unique().drop_nulls()
+    text = distinct.cast(pl.String)
+    return pl.DataFrame({"address": distinct, "text": text}).select(
+        "address",
+        group_address(pl.col("text")).alias("is_group"),
+        broadcast_address(pl.col("text")).alias("is_broadcast"),
+        networks_of(text).cast(pl.Categorical).alias("net"),
     )
 
 
@@ -112,8 +117,8 @@ def derive(frame: pl.DataFrame) -> pl.DataFrame:
     * ``to_group``, ``to_broadcast`` — the responder is multicast or broadcast;
     * ``dst_net`` — /24 or /64 of the responder;
     * ``answered`` — the responder sent a packet;
-    * ``fruitless`` — an attempt that carried nothing: a failed state, TCP without payload, or another
-      protocol without an answer; never true towards a group address or for announcements;
+    * ``fruitless`` — an attempt that carried nothing: a failed state without data in answer, TCP without
+      payload, or another protocol without an answer; never true towards a group address or for announcements;
     * ``payload_out``, ``payload_in`` — transport payload, or an estimate from packets and bytes;
     * ``backwards`` — probably the answer of a service whose question was not seen: from a well-known
       port to a high one, without a SYN of its own;
@@ -125,35 +130,10 @@ def derive(frame: pl.DataFrame) -> pl.DataFrame:
     frame
         Flows with the core columns of the record.
     """
-    both = pl.concat([frame["src_ip"], frame["dst_ip"]])
-    facts = _facts(both)
-    joined = frame.join(
-        facts.rename({"address": "dst_ip", "net": "dst_net"}).rename(
-            {"is_group": "to_group", "is_broadcast": "to_broadcast"}
-        ),
-        on="dst_ip",
-        how="left",
-        maintain_order="left",
-    )
-    tcp = pl.col("ip_proto") == 6
-    udp = pl.col("ip_proto") == 17
-    header = pl.when(tcp).then(40.0).when(udp).then(28.0).otherwise(20.0)
-    guess_out = (_OUT - header * _PKTS_OUT).clip(0.0)
-    guess_in = (_IN - header * _PKTS_IN).clip(0.0)
-    payload_out = pl.coalesce(pl.col("payload_out").cast(pl.Float64), guess_out)
-    payload_in = pl.coalesce(pl.col("payload_in").cast(pl.Float64), guess_in)
-    failed = pl.col("state").cast(pl.String).is_in(list(FAILED_STATES)).fill_null(value=False)
-    counted = pl.col("pkts_in").is_not_null()
-    answered = pl.when(counted).then(_PKTS_IN > 0).otherwise(~failed)
-    hollow = pl.when(tcp).then((payload_out + payload_in) <= 0).otherwise(~answered)
-    announces = pl.col("dst_port").is_in(SERVERLESS_PORTS).fill_null(value=False) & ~tcp
+    facts = _facts(frame["dst_ip"]).rename({"address": "dst_ip", "net": "dst_net"})
+    joined = frame.join(facts, on="dst_ip", how="left", maintain_order="left")
     direction = pl.col("direction").cast(pl.String).fill_null("unknown")
-    syn_only = (pl.col("tcp_flags_out") & 0x02) > 0
-    begun = pl.coalesce(syn_only, ~pl.col("state").cast(pl.String).is_in(_NO_SYN))
-    answer_ports = (pl.col("src_port") < 1024) & (pl.col("dst_port") >= 1024)
-    syn_ack = tcp & ((pl.col("tcp_flags_out") & 0x12) == 0x12) & (pl.col("pkts_out") <= 4)
-    backwards = answer_ports & pl.when(tcp).then(~begun | syn_ack).otherwise(udp)
-    return joined.select(
+    return joined.with_columns(_counters()).select(
         "ts",
         "ts_end",
         "uid",
@@ -165,27 +145,69 @@ def derive(frame: pl.DataFrame) -> pl.DataFrame:
         "icmp_type",
         "icmp_code",
         "direction",
+        "bytes_out",
+        "bytes_in",
+        "pkts_out",
+        "pkts_in",
+        "payload_out",
+        "payload_in",
+        "tcp_flags_out",
+        "dst_net",
         pl.col("state").cast(pl.String),
         pl.col("duration_s").fill_null((pl.col("ts_end") - pl.col("ts")) / 1e6),
-        _OUT.alias("bytes_out"),
-        _IN.alias("bytes_in"),
-        _PKTS_OUT.alias("pkts_out"),
-        _PKTS_IN.alias("pkts_in"),
-        payload_out.alias("payload_out"),
-        payload_in.alias("payload_in"),
-        pl.col("tcp_flags_out"),
         pl.col("src_port").cast(pl.Int32).fill_null(-1).alias("sport"),
         pl.col("dst_port").cast(pl.Int32).fill_null(-1).alias("port"),
-        pl.col("to_group").fill_null(value=False),
-        pl.col("to_broadcast").fill_null(value=False),
-        "dst_net",
-        answered.alias("answered"),
-        ((failed | hollow) & ~pl.col("to_group").fill_null(value=False) & ~announces).alias(
-            "fruitless"
-        ),
-        backwards.fill_null(value=False).alias("backwards"),
-        syn_ack.fill_null(value=False).alias("syn_ack"),
-        (~tcp | begun).fill_null(value=True).alias("begun"),
+        pl.col("is_group").fill_null(value=False).alias("to_group"),
+        pl.col("is_broadcast").fill_null(value=False).alias("to_broadcast"),
+        *_outcome(),
+        *_beginning(),
         direction.is_in(["outbound", "internal", "local"]).alias("internal_src"),
         direction.is_in(["inbound", "internal", "local"]).alias("internal_dst"),
     )
+
+
+def _counters() -> list[pl.Expr]:
+    """Give the counters as float64, 0 for missing; payload estimated where the source gives none."""
+    numbers = {name: pl.col(name).fill_null(0).cast(pl.Float64) for name in _COUNTERS}
+    header = pl.when(_TCP).then(40.0).when(_UDP).then(28.0).otherwise(20.0)
+    answered = pl.when(pl.col("pkts_in").is_not_null()).then(numbers["pkts_in"] > 0)
+    payload = [
+        pl.coalesce(
+            pl.col(f"payload_{way}").cast(pl.Float64),
+            (numbers[f"bytes_{way}"] - header * numbers[f"pkts_{way}"]).clip(0.0),
+        ).alias(f"payload_{way}")
+        for way in ("out", "in")
+    ]
+    return [
+        *(expression.alias(name) for name, expression in numbers.items()),
+        *payload,
+        answered.otherwise(~_FAILED).alias("answered"),
+    ]
+
+
+def _outcome() -> list[pl.Expr]:
+    """Say whether a flow was answered and whether it carried anything."""
+    # A failed state with data in answer is a conversation of which the capture lost a part.
+    nothing_back = pl.col("payload_in") <= 0
+    hollow = (
+        pl.when(_TCP)
+        .then(nothing_back & (_FAILED | (pl.col("payload_out") <= 0)))
+        .otherwise(~pl.col("answered") | (_FAILED & nothing_back))
+    )
+    announces = pl.col("dst_port").is_in(SERVERLESS_PORTS).fill_null(value=False) & ~_TCP
+    to_group = pl.col("is_group").fill_null(value=False)
+    return [pl.col("answered"), (hollow & ~to_group & ~announces).alias("fruitless")]
+
+
+def _beginning() -> list[pl.Expr]:
+    """Say how a flow began: with a SYN, with an unasked answer, or before the capture."""
+    syn = (pl.col("tcp_flags_out") & 0x02) > 0
+    begun = pl.coalesce(syn, ~pl.col("state").cast(pl.String).is_in(_NO_SYN))
+    syn_ack = _TCP & ((pl.col("tcp_flags_out") & 0x12) == 0x12) & (pl.col("pkts_out") <= 4)
+    answer_ports = (pl.col("src_port") < 1024) & (pl.col("dst_port") >= 1024)
+    backwards = answer_ports & pl.when(_TCP).then(~begun | syn_ack).otherwise(_UDP)
+    return [
+        backwards.fill_null(value=False).alias("backwards"),
+        syn_ack.fill_null(value=False).alias("syn_ack"),
+        (~_TCP | begun).fill_null(value=True).alias("begun"),
+    ]

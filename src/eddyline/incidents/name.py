@@ -144,23 +144,20 @@ def places(addresses: pl.Series) -> list[str]:
 
 def _networks(addresses: Sequence[str]) -> list[str]:
     """Give at most ``MANY`` networks that hold the addresses, as narrow as that allows."""
-    parsed = []
+    numbers: dict[int, list[int]] = {4: [], 6: []}
     for text in addresses:
         try:
-            parsed.append(ipaddress.ip_address(text))
+            parsed = ipaddress.ip_address(text)
         except ValueError:
             return [*addresses[:MANY]]
+        numbers[parsed.version].append(int(parsed))
     found: list[str] = []
-    for version, widths in ((4, (24, 16, 8, 0)), (6, (64, 48, 32, 0))):
-        ours = [address for address in parsed if address.version == version]
-        for width in widths if ours else ():
-            nets = (
-                {ipaddress.ip_network((int(a), width), strict=False) for a in ours}
-                if (version == 4)
-                else {ipaddress.IPv6Network((int(a), width), strict=False) for a in ours}
-            )
+    for version, bits, widths in ((4, 32, (24, 16, 8, 0)), (6, 128, (64, 48, 32, 0))):
+        for width in widths if numbers[version] else ():
+            nets = {number >> (bits - width) << (bits - width) for number in numbers[version]}
             if len(nets) <= MANY or width == 0:
-                found.extend(str(net) for net in sorted(nets, key=str))
+                kind = ipaddress.IPv4Network if version == 4 else ipaddress.IPv6Network
+                found.extend(str(kind((net, width))) for net in sorted(nets))
                 break
     return found
 

@@ -110,14 +110,16 @@ def joined(parts: Sequence[LegRows]) -> LegRows:
     )
 
 
-def thin(rows: LegRows) -> LegRows:
-    """Keep at most ``MAX_FIT_ROWS`` rows, evenly over the order they came in.
+def thin(rows: LegRows, most: int = MAX_FIT_ROWS) -> LegRows:
+    """Keep at most so many rows, evenly over the order they came in.
 
     Parameters
     ----------
     rows
         Rows of one view.
+    most
+        How many to keep, ``> 0``.
     """
-    if len(rows) <= MAX_FIT_ROWS:
+    if len(rows) <= most:
         return rows
-    return rows.take(np.linspace(0, len(rows) - 1, MAX_FIT_ROWS).astype(np.int64))
+    return rows.take(np.linspace(0, len(rows) - 1, most).astype(np.int64))
