@@ -214,7 +214,7 @@ def test_a_million_mutated_packets() -> None:
 @pytest.mark.parametrize(("reader", "whole"), [(pcap, pcap_file()), (pcapng, pcapng_file())])
 def test_twenty_thousand_mutated_files(reader: Any, whole: bytes) -> None:
     """Each reader survives 20,000 damaged files."""
-    assert run_files(reader, whole, 20_000, seed=4) > 100_000
+    assert run_files(reader, whole, 20_000, seed=4) > 40_000
 
 
 CHECKED = """
