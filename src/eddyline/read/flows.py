@@ -295,6 +295,19 @@ def _batches(
     report: IngestReport,
     progress: Progress | None,
 ) -> Iterator[FlowBatch]:
+    """Parse the sources until the user interrupts; what was parsed by then is sorted and given out."""
+    try:
+        yield from _parsed(known, settings, report, progress)
+    except KeyboardInterrupt:
+        report.interrupted = True
+
+
+def _parsed(
+    known: Sequence[_Known],
+    settings: Settings,
+    report: IngestReport,
+    progress: Progress | None,
+) -> Iterator[FlowBatch]:
     """Parse the sources one after the other."""
     total = sum(one.size for one in known)
     done = 0

@@ -51,7 +51,7 @@ def meter_packets(
     step: Callable[[Any, Any, Any], int],
     state: Any,
     report: IngestReport,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int], None] | None,
 ) -> Iterator[FlowBatch]:
     """Index and meter a capture to its end, and write the account.
 
@@ -68,18 +68,22 @@ def meter_packets(
     report
         Filled while batches are drawn.
     progress
-        Called with the bytes read so far and all bytes.
+        Called with the bytes read so far.
     """
     numbers = state[0]
     packets = np.empty((STEP_PACKETS, P_COLUMNS), dtype=np.int64)
     with patience():
         step(data, state, packets[:0])
-    while numbers[S_STATUS] == MORE:
-        with np.errstate(over="ignore"):
-            count = step(data, state, packets)
-        yield from meter.update(data, packets[:count])
-        if progress is not None:
-            progress(int(numbers[S_POSITION]), len(data))
+    stopped: KeyboardInterrupt | None = None
+    try:
+        while numbers[S_STATUS] == MORE:
+            with np.errstate(over="ignore"):
+                count = step(data, state, packets)
+            yield from meter.update(data, packets[:count])
+            if progress is not None:
+                progress(int(numbers[S_POSITION]))
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupt
     yield from meter.finish()
     report.packets_read += meter.packets
     for cause, count in meter.skipped.items():
@@ -91,3 +95,5 @@ def meter_packets(
         report.note("bytes after the last whole record", len(data) - int(numbers[S_POSITION]))
     if numbers[S_STATUS] == DAMAGED:
         report.skip("damaged record header: the rest of the file is not read")
+    if stopped is not None:
+        raise stopped  # after the open flows were given: whoever reads several files reads no further

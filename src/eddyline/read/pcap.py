@@ -145,7 +145,7 @@ def read(
     report: IngestReport,
     statistics: bool = False,
     batch_rows: int = 100_000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read the flows of a capture, in event-time order.
 
@@ -162,7 +162,7 @@ def read(
     batch_rows
         Rows of a batch, ``>= 1``.
     progress
-        Called with the bytes read so far and all bytes.
+        Called with the bytes read so far.
 
     Raises
     ------
