@@ -43,7 +43,7 @@ DEFAULT_LEGS: Final = (
     LegSpec("dyad", "tails", own=True),
     LegSpec("dyad", "neighbours", weight=0.3),
     LegSpec("dyad", "ngram", weight=0.2, params={"order": 1}),
-    LegSpec("flow", "isolation_forest"),
+    LegSpec("flow", "isolation_forest", params={"n_trees": 100}),
 )
 """One setting for everything: the legs of every scan."""
 

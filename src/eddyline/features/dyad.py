@@ -74,32 +74,39 @@ def _rhythm(flows: pl.DataFrame) -> pl.DataFrame:
     """Tell for each pair and window the busiest service and how regular it is in time and size."""
     service = pl.col("ip_proto").fill_null(255).cast(pl.Int32) * 65537 + pl.col("port") + 1
     keys = ["window", "a", "b", "src_ip", "service"]
-    total = pl.col("bytes_out")
-    gaps = pl.col("ts").diff().drop_nulls()
-    per_service = (
-        flows.with_columns(service.alias("service"))
-        .sort("ts", "uid")
-        .group_by(keys, maintain_order=True)
-        .agg(
-            pl.len().alias("service_flows"),
-            gaps.median().alias("gap_us"),
-            (gaps - gaps.median()).abs().median().alias("gap_mad"),
-            total.median().alias("size"),
-            (total - total.median()).abs().median().alias("size_mad"),
+    served = flows.with_columns(service.alias("service"))
+    busiest = (
+        served.group_by(keys)
+        .agg(pl.len().alias("service_flows"))
+        .sort(
+            "service_flows",
+            "service",
+            pl.col("src_ip").cast(pl.String),
+            descending=[True, False, False],
         )
-    )
-    told = pl.col("service_flows") >= MIN_RHYTHM
-    regular = 1.0 / (1.0 + pl.col("gap_mad") / pl.col("gap_us").clip(1.0))
-    alike = 1.0 / (1.0 + pl.col("size_mad") / pl.col("size").clip(1.0))
-    return (
-        per_service.with_columns(
-            pl.when(told).then(regular).otherwise(0.0).fill_null(0.0).alias("gap_regularity"),
-            pl.when(told).then(alike).otherwise(0.0).fill_null(0.0).alias("size_regularity"),
-        )
-        .sort("service_flows", "service", descending=[True, False])
         .group_by("window", "a", "b", maintain_order=True)
-        .agg(pl.col("service_flows", "gap_regularity", "size_regularity", "gap_us").first())
+        .first()
     )
+    told = busiest.filter(pl.col("service_flows") >= MIN_RHYTHM).select(keys)
+    gaps = pl.col("ts").diff().drop_nulls()
+    sizes = pl.col("bytes_out")
+    rhythm = (
+        served.join(told, on=keys, how="semi")
+        .sort("ts", "uid")
+        .group_by("window", "a", "b")
+        .agg(
+            (1.0 / (1.0 + _spread(gaps))).alias("gap_regularity"),
+            (1.0 / (1.0 + _spread(sizes))).alias("size_regularity"),
+        )
+    )
+    return busiest.select("window", "a", "b", "service_flows").join(
+        rhythm, on=["window", "a", "b"], how="left"
+    )
+
+
+def _spread(values: pl.Expr) -> pl.Expr:
+    """Tell how unlike values are: median absolute deviation over the median."""
+    return (values - values.median()).abs().median() / values.median().clip(1.0)
 
 
 def tokens() -> pl.Expr:

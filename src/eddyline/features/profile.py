@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.tables import Floats
@@ -111,8 +112,9 @@ class Profile:
         high[own] = self.high[place[own]]
         rest = np.flatnonzero(~own)
         if len(self.ends) and len(rest):
-            sides = np.array([name.split(JOINT, 1) for name in wanted[rest]], dtype=np.str_)
-            first, second = _places(self.ends, sides[:, 0]), _places(self.ends, sides[:, 1])
+            sides = pl.Series(wanted[rest]).str.split_exact(JOINT, 1).struct.unnest()
+            first = _places(self.ends, sides["field_0"].to_numpy().astype(np.str_))
+            second = _places(self.ends, sides["field_1"].to_numpy().astype(np.str_))
             both = (first >= 0) & (second >= 0)
             high[rest[both]] = np.minimum(
                 self.ends_high[first[both]], self.ends_high[second[both]]

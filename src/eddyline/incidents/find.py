@@ -176,7 +176,12 @@ class Finder:
     def _named(self, judged: Judged, alarms: list[Alarm], told: Sequence[Story]) -> list[Story]:
         """Look at alarmed rows with lenient levels; tell as unusual what has no name."""
         flows = _untold(judged.flows, told)
-        parts = [_flows_of(flows, alarm) for alarm in alarms]
+        windows = {alarm.window for alarm in alarms}
+        near = flows.filter(pl.col("window").is_in(list(windows)))
+        of_window = {
+            key[0]: part for key, part in near.partition_by("window", as_dict=True).items()
+        }
+        parts = [_flows_of(of_window.get(a.window, flows.clear()), a) for a in alarms]
         subset = pl.concat(parts).unique("flow", keep="first", maintain_order=True)
         found = look(subset.sort("flow"), LENIENT, judged.window_us) if subset.height else []
         for story in found:
@@ -200,11 +205,8 @@ def _untold(flows: pl.DataFrame, told: Sequence[Story]) -> pl.DataFrame:
 
 
 def _flows_of(flows: pl.DataFrame, alarm: Alarm) -> pl.DataFrame:
-    """Give the flows that an alarmed row stands for."""
-    return flows.filter(
-        (pl.col("window") == alarm.window)
-        & alarm.where(pl.col("src_ip").cast(pl.String), pl.col("dst_ip").cast(pl.String))
-    )
+    """Give the flows of the alarm's window that its row stands for."""
+    return flows.filter(alarm.where(pl.col("src_ip"), pl.col("dst_ip")))
 
 
 def _attach(stories: Sequence[Story], alarms: Sequence[Alarm], window_us: int) -> list[bool]:

@@ -88,13 +88,13 @@ class Alarm:
         Parameters
         ----------
         src, dst
-            Addresses of a flow, as text.
+            Addresses of a flow.
         """
         first = self.addresses[0]
         if self.view == "flow":
             return pl.col("uid") == self.uid
         if self.view == "segment":
-            return (src == first) & (pl.col("dst_net").cast(pl.String) == self.addresses[1])
+            return (src == first) & (pl.col("dst_net") == self.addresses[1])
         if self.view == "dyad":
             second = self.addresses[1]
             return ((src == first) & (dst == second)) | ((src == second) & (dst == first))

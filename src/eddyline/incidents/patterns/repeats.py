@@ -12,7 +12,7 @@ import polars as pl
 
 from eddyline.features.columns import INFRASTRUCTURE_PORTS, LOGIN_PORTS, WINDOW_US
 from eddyline.incidents.patterns.levels import Sight
-from eddyline.incidents.patterns.shape import SERVICE, nothing, span_s, spread, stories
+from eddyline.incidents.patterns.shape import SERVICE, frequent, nothing, span_s, spread, stories
 from eddyline.incidents.story import Story
 
 WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
@@ -33,21 +33,18 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
     """
     tcp = pl.col("ip_proto") == 6
     answered = (pl.col("payload_in") > 0) & ~pl.col("backwards")
-    shown = flows.filter(tcp & answered).with_columns(SERVICE.alias("service"))
     login = pl.col("port").is_in(LOGIN_PORTS)
     web = pl.col("port").is_in(WEB_PORTS)
-    counts = (
-        shown.filter(login | web)
-        .group_by(_KEYS)
-        .agg(
-            pl.col("port").first(),
-            pl.len().alias("attempts"),
-            (pl.len() / span_s()).alias("rate"),
-            spread("payload_in").alias("in_spread"),
-            spread("payload_out").alias("out_spread"),
-            pl.col("payload_out").median().alias("asked"),
-            pl.col("duration_s").median().alias("lasted"),
-        )
+    asked = flows.filter(tcp & answered & (login | web)).with_columns(SERVICE.alias("service"))
+    shown = frequent(asked, _KEYS, min(at.levels.logins, at.levels.web_logins))
+    counts = shown.group_by(_KEYS).agg(
+        pl.col("port").first(),
+        pl.len().alias("attempts"),
+        (pl.len() / span_s()).alias("rate"),
+        spread("payload_in").alias("in_spread"),
+        spread("payload_out").alias("out_spread"),
+        pl.col("payload_out").median().alias("asked"),
+        pl.col("duration_s").median().alias("lasted"),
     )
     scale = 1.0 if at.window_us <= WINDOW_US else 1.5
     alike = (pl.col("in_spread") <= 0.35) & (pl.col("asked") <= 6000) & (pl.col("lasted") <= 60)
@@ -88,7 +85,8 @@ def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
     outside = pl.col("direction").is_in(["outbound", "unknown"]) & ~pl.col("to_group")
     tcp = pl.col("ip_proto") == 6
     wanted = outside & tcp & ~pl.col("backwards") & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
-    shown = flows.filter(wanted).with_columns(SERVICE.alias("service"))
+    called = flows.filter(wanted).with_columns(SERVICE.alias("service"))
+    shown = frequent(called, _KEYS, at.levels.calls)
     found = (
         shown.group_by(_KEYS)
         .agg(
@@ -138,9 +136,9 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
     outside = pl.col("direction").is_in(["outbound", "unknown"]) & ~pl.col("to_group")
     wanted = outside & ~pl.col("backwards") & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
     talks = pl.col("ip_proto").is_in([6, 17]) & pl.col("answered")
+    called = flows.filter(wanted & talks).with_columns(SERVICE.alias("service"))
     shown = (
-        flows.filter(wanted & talks)
-        .with_columns(SERVICE.alias("service"))
+        frequent(called, _KEYS, at.levels.beacons)
         .sort("ts", "uid")
         .with_columns((pl.col("ts").diff().over(_KEYS) / 1e6).alias("gap_s"))
     )

@@ -39,14 +39,34 @@ def stories(
     ordered = groups.sort(*[pl.col(key).cast(pl.String) for key in keys])
     numbered = ordered.with_row_index("group")
     shown = flows.join(numbered.select("group", *keys), on=list(keys), how="inner")
-    parts = {key[0]: part for key, part in shown.partition_by("group", as_dict=True).items()}
+    evidence = shown.select("group", *EVIDENCE_COLUMNS)
+    parts = {
+        key[0]: part
+        for key, part in evidence.partition_by("group", as_dict=True, include_key=False).items()
+    }
     found = []
     for row in numbered.iter_rows(named=True):
         story = describe(row)
         story.window = row["window"]
-        story.flows = parts[row["group"]].select(EVIDENCE_COLUMNS)
+        story.flows = parts[row["group"]]
         found.append(story)
     return found
+
+
+def frequent(flows: pl.DataFrame, keys: Sequence[str], least: float) -> pl.DataFrame:
+    """Keep the flows of groups with enough of them: what is costly is worked out for few.
+
+    Parameters
+    ----------
+    flows
+        Flows with ``keys``.
+    keys
+        Columns that make a group.
+    least
+        Fewest flows of a group to keep.
+    """
+    counts = flows.group_by(*keys).len().filter(pl.col("len") >= least)
+    return flows.join(counts.drop("len"), on=list(keys), how="semi", maintain_order="left")
 
 
 def nothing() -> pl.DataFrame:
