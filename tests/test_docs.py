@@ -20,6 +20,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from eddyline.flows.batch import FlowBatch
+from eddyline.read.flows import read_flows
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
@@ -143,7 +146,9 @@ def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "today" / "afternoon.pcap").write_bytes(afternoon)
     (folder / "capture.pcap").write_bytes(afternoon)
     (folder / "zeek").mkdir()
-    write_zeek(folder / "capture.pcap", folder / "zeek" / "conn.log")
+    flows = FlowBatch.concat(list(read_flows(folder / "capture.pcap"))).frame
+    write_zeek(flows, folder / "zeek" / "conn.log")
+    write_csv(flows, folder / "export.csv")
     return folder
 
 
@@ -173,11 +178,18 @@ def moved(pcap: bytes, seconds: int) -> bytes:
     return bytes(content)
 
 
-def write_zeek(capture: Path, log: Path) -> None:
-    """Write the flows of a capture as Zeek would."""
-    from eddyline.flows.batch import FlowBatch
-    from eddyline.read.flows import read_flows
+def write_csv(flows: pl.DataFrame, path: Path) -> None:
+    """Write flows as some exporter would, under names of its own."""
+    flows.select(
+        (pl.col("ts") // 1000).alias("When"),
+        pl.col("src_ip").cast(pl.String).alias("From"),
+        pl.col("dst_ip").cast(pl.String).alias("To"),
+        pl.col("ip_proto").alias("P"),
+    ).write_csv(path)
 
+
+def write_zeek(flows: pl.DataFrame, log: Path) -> None:
+    """Write flows as Zeek would."""
     columns = {
         "ts": (pl.col("ts") / 1e6).round(6),
         "uid": pl.col("uid"),
@@ -200,7 +212,6 @@ def write_zeek(capture: Path, log: Path) -> None:
     }
     kinds = "time string addr port addr port enum string interval count count string count string"
     types = [*kinds.split(), *["count"] * 4]
-    flows = FlowBatch.concat(list(read_flows(capture))).frame
     rows = flows.filter(pl.col("proto").cast(pl.String).is_in(["tcp", "udp", "icmp"]))
     body = rows.select(e.alias(name) for name, e in columns.items()).write_csv(
         separator="\t", include_header=False, null_value="-"
