@@ -37,6 +37,8 @@ from eddyline.flows.meter.layout import (
     K_LOW_A,
     K_LOW_B,
     K_PORTS,
+    Q_HASH,
+    Q_SWAPPED,
     R_DST_HIGH,
     R_DST_LOW,
     R_DST_PORT,
@@ -58,7 +60,6 @@ from eddyline.flows.meter.layout import (
     R_VLANS,
     Integers,
     Table,
-    Word,
 )
 from eddyline.flows.meter.states import ACK, DATA_LETTER, SYN, move, note, note_flags
 from eddyline.flows.meter.table import hash_key, mix
@@ -71,9 +72,8 @@ UID_SEED: Final = 0x0EDD71
 
 
 @inline
-def recall_ports(t: Table, now_ms: int) -> None:
+def recall_ports(t: Table, r: Integers, now_ms: int) -> None:
     """Remember the ports of a first fragment, or give them to a later one."""
-    r = t.registers
     hashed = int64(0)
     for column in (R_SRC_HIGH, R_SRC_LOW, R_DST_HIGH, R_DST_LOW):
         hashed = mix(hashed, r[column])
@@ -91,8 +91,8 @@ def recall_ports(t: Table, now_ms: int) -> None:
 
 
 @inline
-def make_key(r: Integers, key: Integers) -> Word:
-    """Write the six words of the key, the same for both ways; gives 1 when the sender is endpoint B."""
+def make_key(r: Integers, key: Integers, seed: int) -> None:
+    """Write the six words of the key, the same for both ways, its hash, and 1 for a sender that is B."""
     swapped = int64(0)
     if r[R_SRC_HIGH] != r[R_DST_HIGH]:
         swapped = int64(r[R_SRC_HIGH] > r[R_DST_HIGH])
@@ -110,13 +110,14 @@ def make_key(r: Integers, key: Integers) -> Word:
     outer = r[R_OUTER] if r[R_VLANS] > 1 else int64(0)
     key[K_PORTS] = ports | (r[R_PROTO] << 24) | (outer << 12) | r[R_VLAN]
     key[K_KIND] = (r[R_VERSION] << 8) | (r[R_TUNNEL] << 4)
-    return swapped
+    key[Q_SWAPPED] = swapped
+    key[Q_HASH] = hash_key(key, seed)
 
 
 @inline
-def begin(t: Table, row: int, key: Integers, hashed: int, swapped: int, now_us: int) -> None:
+def begin(t: Table, row: int, key: Integers, r: Integers, now_us: int) -> None:
     """Fill a fresh row with its first packet's facts; the counters come with ``count``."""
-    n, r = t.ints, t.registers
+    n, swapped = t.ints, key[Q_SWAPPED]
     for column in range(n.shape[1]):
         n[row, column] = 0
     for column in range(6):
@@ -124,7 +125,7 @@ def begin(t: Table, row: int, key: Integers, hashed: int, swapped: int, now_us: 
     if t.floats.shape[0] > row:
         for column in range(t.floats.shape[1]):
             t.floats[row, column] = 0.0
-    n[row, F_HASH] = hashed
+    n[row, F_HASH] = key[Q_HASH]
     n[row, F_SWAPPED] = swapped
     n[row, F_FIRST_US] = now_us
     n[row, F_FIRST_MS] = now_us // 1000
@@ -135,9 +136,9 @@ def begin(t: Table, row: int, key: Integers, hashed: int, swapped: int, now_us: 
 
 
 @inline
-def count(t: Table, row: int, incoming: int, now_us: int) -> None:
+def count(t: Table, row: int, r: Integers, incoming: int, now_us: int) -> None:
     """Count one packet in the record's columns."""
-    n, r = t.ints, t.registers
+    n = t.ints
     n[row, F_LAST_US] = now_us
     n[row, F_LAST_MS] = now_us // 1000
     n[row, F_QUALITY] |= r[R_QUALITY]

@@ -68,6 +68,13 @@ P_OFFSET, P_CAPTURED, P_LENGTH, P_TIME, P_LINK, P_COLUMNS = range(6)
     R_COLUMNS,
 ) = range(28)
 
+BLOCK: Final = 32
+"""Packets that are read ahead, so that their rows come from memory while others are counted."""
+
+# ---------------------------------------------------------------- scratch of a packet of the block
+# Its first six columns are the words of the key.
+Q_HASH, Q_SWAPPED, Q_OUTCOME, Q_ROW, Q_COLUMNS = range(6, 11)
+
 # ---------------------------------------------------------------- outcomes of parsing a packet
 (
     OK,
@@ -160,8 +167,9 @@ FLOATS: Final = X_BOTH + W_FLOATS
     M_DONE,  # rows that ended and wait
     M_STATISTICS,
     M_SEED,
+    M_TOUCHED,  # keeps the compiler from leaving out the reads ahead
     M_COLUMNS,
-) = range(9)
+) = range(10)
 
 
 class Table(NamedTuple):
@@ -190,7 +198,9 @@ class Table(NamedTuple):
     fragments
         Ports of first fragments: hash, ports, time in ms; shape ``(FRAGMENT_SLOTS, 3)``.
     registers
-        The packet at hand.
+        The packets of the block at hand, shape ``(BLOCK, R_COLUMNS)``.
+    scratch
+        Their keys and what was found of them, shape ``(BLOCK, Q_COLUMNS)``.
     saved
         Registers of the tunnel around it.
     """
@@ -206,6 +216,7 @@ class Table(NamedTuple):
     notes: Integers
     fragments: Integers
     registers: Integers
+    scratch: Integers
     saved: Integers
 
 
@@ -237,6 +248,7 @@ def make_table(rows: int, *, statistics: bool, seed: int) -> Table:
         counts=np.zeros(OUTCOMES, dtype=np.int64),
         notes=np.zeros(NOTES, dtype=np.int64),
         fragments=np.zeros((FRAGMENT_SLOTS, 3), dtype=np.int64),
-        registers=np.zeros(R_COLUMNS, dtype=np.int64),
+        registers=np.zeros((BLOCK, R_COLUMNS), dtype=np.int64),
+        scratch=np.zeros((BLOCK, Q_COLUMNS), dtype=np.int64),
         saved=np.zeros(R_COLUMNS, dtype=np.int64),
     )

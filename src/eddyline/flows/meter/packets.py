@@ -16,9 +16,11 @@ from eddyline.flows.meter.jit import inline, kernel, source_digest
 from eddyline.flows.meter.layout import (
     ACTIVE_MS,
     BAD_TIME,
+    BLOCK,
     F_FIRST_MS,
     F_LAST_MS,
     F_SWAPPED,
+    FLOATS,
     IDLE_MS,
     LATEST_US,
     M_FREE,
@@ -26,6 +28,7 @@ from eddyline.flows.meter.layout import (
     M_SEED,
     M_STATISTICS,
     M_TICK_US,
+    M_TOUCHED,
     NOTE_BACKWARDS,
     NOTE_CUT,
     NOTE_FRAGMENTS,
@@ -37,6 +40,10 @@ from eddyline.flows.meter.layout import (
     P_LINK,
     P_OFFSET,
     P_TIME,
+    Q_HASH,
+    Q_OUTCOME,
+    Q_ROW,
+    Q_SWAPPED,
     R_BEGIN,
     R_END,
     R_FLAGS,
@@ -57,16 +64,15 @@ from eddyline.flows.meter.layout import (
 )
 from eddyline.flows.meter.link import find_network
 from eddyline.flows.meter.statistics import count_for_peer
-from eddyline.flows.meter.table import end, end_idle, find, hash_key, take_row, touch
+from eddyline.flows.meter.table import end, end_idle, find, take_row, touch, upper
 
 CLOCK_SUSPECT: Final = 8
 """Bit of ``quality``; the record's own."""
 
 
 @inline
-def read_frame(data: Bytes, packet: Integers, t: Table) -> Word:
+def read_frame(data: Bytes, packet: Integers, r: Integers, saved: Integers) -> Word:
     """Fill the registers from one frame; gives an outcome."""
-    r = t.registers
     at, captured = packet[P_OFFSET], packet[P_CAPTURED]
     if at < 0 or captured < 0 or captured > data.size - at:
         return OUT_OF_FILE
@@ -80,11 +86,40 @@ def read_frame(data: Bytes, packet: Integers, t: Table) -> Word:
     r[R_VLAN] = 0
     r[R_LINK_PEER] = 1
     outcome = find_network(data, at, packet[P_LINK], r)
-    return read_packet(data, r, t.saved) if outcome == OK else outcome
+    return read_packet(data, r, saved) if outcome == OK else outcome
 
 
 @inline
-def tell_time(t: Table, time_us: int) -> Word:
+def read_block(data: Bytes, packets: Integers, start: int, count: int, t: Table) -> None:
+    """Read some packets, and have the rows that they will change brought near.
+
+    Each loop is short and its reads do not wait for each other, so a processor has many under way at
+    once; what is read here is a guess and changes nothing.
+    """
+    mask = t.slots.size - 1
+    for j in range(count):
+        key = t.scratch[j]
+        key[Q_ROW] = -1
+        key[Q_OUTCOME] = read_frame(data, packets[start + j], t.registers[j], t.saved)
+        if key[Q_OUTCOME] == OK:
+            make_key(t.registers[j], key, t.meta[M_SEED])
+    for j in range(count):
+        if t.scratch[j, Q_OUTCOME] == OK:
+            t.scratch[j, Q_ROW] = (t.slots[upper(t.scratch[j, Q_HASH]) & mask] & 0xFFFFFFFF) - 1
+    touched = int64(0)
+    for j in range(count):
+        row = t.scratch[j, Q_ROW]
+        if row >= 0:
+            touched += t.links[row, 0]
+            for column in range(0, t.ints.shape[1], 8):
+                touched += t.ints[row, column]
+            if t.meta[M_STATISTICS]:
+                touched += int64(t.floats[row, 0] > t.floats[row, FLOATS - 1])
+    t.meta[M_TOUCHED] = touched
+
+
+@inline
+def tell_time(t: Table, r: Integers, time_us: int) -> Word:
     """Give the packet's event time: its own, or the latest seen when its clock ran back."""
     now_us = t.meta[M_TICK_US]
     if time_us >= now_us:
@@ -92,16 +127,15 @@ def tell_time(t: Table, time_us: int) -> Word:
         return time_us
     t.notes[NOTE_BACKWARDS] += 1
     if now_us - time_us > SUSPECT_US:
-        t.registers[R_QUALITY] |= CLOCK_SUSPECT
+        r[R_QUALITY] |= CLOCK_SUSPECT
     return now_us
 
 
 @inline
-def find_flow(t: Table, key: Integers, swapped: int, now_us: int) -> Word:
+def find_flow(t: Table, key: Integers, r: Integers, now_us: int) -> Word:
     """Give the row of the packet's flow, a fresh one where there is none or it has ended."""
     now_ms = now_us // 1000
-    hashed = hash_key(key, t.meta[M_SEED])
-    row = find(t, key, hashed)
+    row = find(t, key, key[Q_HASH])
     if row >= 0:
         if (
             now_ms - t.ints[row, F_LAST_MS] < IDLE_MS
@@ -110,26 +144,25 @@ def find_flow(t: Table, key: Integers, swapped: int, now_us: int) -> Word:
             touch(t, row)
             return row
         end(t, row)
-    row = take_row(t, hashed)
-    begin(t, row, key, hashed, swapped, now_us)
+    row = take_row(t, key[Q_HASH])
+    begin(t, row, key, r, now_us)
     return row
 
 
 @inline
-def count_packet(t: Table, key: Integers, time_us: int, length: int) -> None:
-    """Count the packet in the registers."""
-    r = t.registers
-    now_us = tell_time(t, time_us)
+def count_packet(t: Table, r: Integers, key: Integers, time_us: int, length: int) -> None:
+    """Count a packet that was read."""
+    now_us = tell_time(t, r, time_us)
     end_idle(t, now_us // 1000)
     t.notes[NOTE_TUNNELS] += r[R_TUNNEL] > 0
     if r[R_FRAGMENT]:
-        recall_ports(t, now_us // 1000)
+        recall_ports(t, r, now_us // 1000)
+        make_key(r, key, t.meta[M_SEED])
         t.notes[NOTE_FRAGMENTS] += r[R_FRAGMENT] == 2
     t.notes[NOTE_CUT] += r[R_WIRE] > r[R_END]
-    swapped = make_key(r, key)
-    row = find_flow(t, key, swapped, now_us)
-    incoming = t.ints[row, F_SWAPPED] ^ swapped
-    count(t, row, incoming, now_us)
+    row = find_flow(t, key, r, now_us)
+    incoming = t.ints[row, F_SWAPPED] ^ key[Q_SWAPPED]
+    count(t, row, r, incoming, now_us)
     if t.meta[M_STATISTICS] and r[R_PEER]:
         now_ms = max(time_us // 1000, t.meta[M_PEER_TICK_MS])
         t.meta[M_PEER_TICK_MS] = now_ms
@@ -145,25 +178,29 @@ def build(digest: int) -> Any:
         See ``jit.source_digest``.
     """
 
-    def feed(
-        data: Bytes, packets: Integers, start: int, stop: int, key: Integers, t: Table
-    ) -> Word:
+    def feed(data: Bytes, packets: Integers, start: int, stop: int, t: Table) -> Word:
         """Take packets ``start`` to ``stop`` in; gives where it stopped for want of a free row."""
         t.counts[OK] += digest - digest
-        for i in range(start, stop):
-            if t.meta[M_FREE] == 0:
-                return i
-            outcome = read_frame(data, packets[i], t)
-            t.counts[outcome] += 1
-            if outcome == OK:
-                count_packet(t, key, packets[i, P_TIME], packets[i, P_LENGTH])
+        i = int64(start)
+        while i < stop:
+            ahead = min(int64(BLOCK), stop - i)
+            read_block(data, packets, i, ahead, t)
+            for j in range(ahead):
+                if t.meta[M_FREE] == 0:
+                    return i + j
+                outcome = t.scratch[j, Q_OUTCOME]
+                t.counts[outcome] += 1
+                if outcome == OK:
+                    time_us, length = packets[i + j, P_TIME], packets[i + j, P_LENGTH]
+                    count_packet(t, t.registers[j], t.scratch[j], time_us, length)
+            i += ahead
         return int64(stop)
 
     return kernel(feed)
 
 
 feed: Final = build(source_digest(Path(__file__).parent))
-"""``feed(data, packets, start, stop, key, table) -> int``: take packets in until a row is missing.
+"""``feed(data, packets, start, stop, table) -> int``: take packets in until a row is missing.
 
-``packets`` holds one row a packet (the ``P_`` columns), ``key`` is six words of scratch.
+``packets`` holds one row a packet (the ``P_`` columns).
 """

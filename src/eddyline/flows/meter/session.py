@@ -66,7 +66,6 @@ class Meter:
         self._statistics = statistics
         self._batch_rows = batch_rows
         self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
-        self._key = np.zeros(6, dtype=np.int64)
         self._warm()
 
     @property
@@ -102,7 +101,7 @@ class Meter:
         start = 0
         while True:
             with np.errstate(over="ignore"):
-                start = feed(data, packets, start, len(packets), self._key, self._table)
+                start = feed(data, packets, start, len(packets), self._table)
             if self._table.meta[M_DONE] >= self._batch_rows:
                 yield from self._give(self._watermark())
             if start == len(packets):
@@ -119,15 +118,9 @@ class Meter:
     def _warm(self) -> None:
         """Call each kernel with nothing, so that all that must be compiled is compiled, and told, at once."""
         table = self._table
+        nothing = _read_only(np.zeros(1, dtype=np.uint8))
         with patience():
-            feed(
-                _read_only(self._key.view(np.uint8)),
-                np.zeros((0, P_COLUMNS), np.int64),
-                0,
-                0,
-                self._key,
-                table,
-            )
+            feed(nothing, np.zeros((0, P_COLUMNS), dtype=np.int64), 0, 0, table)
             end_all(table)
             rehash(table.ints, table.slots, table.links, -1)
             _columns(table.ints, table.done[:0])
@@ -184,6 +177,7 @@ class Meter:
             notes=old.notes,
             fragments=old.fragments,
             registers=old.registers,
+            scratch=old.scratch,
             saved=old.saved,
         )
         table.free[:rows] = np.arange(2 * rows - 1, rows - 1, -1)
