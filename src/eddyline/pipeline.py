@@ -8,6 +8,7 @@ detectors that did not learn from it. Stories and names are made of alarms in ``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from eddyline.features.registry import view_named
 from eddyline.features.view import View, ViewTable
 from eddyline.flows.batch import FlowBatch
 from eddyline.tables import Floats
-from eddyline.verdicts.alarm import Alarm, raise_alarms
+from eddyline.verdicts.alarm import Alarm, error_rate_levels, raise_alarms
 from eddyline.verdicts.archive import read_archive, write_archive
 from eddyline.verdicts.fuse import fuse_min
 from eddyline.verdicts.known import Known
@@ -112,6 +113,8 @@ class Pipeline:
         Which detectors look at which views.
     budget
         False alarms a day, ``> 0``, over all views, that the level is set for.
+    error_rate
+        Share of false alarms among the alarms of a window, in (0, 1); takes the place of the budget.
     seed
         Start of the randomness.
 
@@ -124,6 +127,7 @@ class Pipeline:
 
     legs: Sequence[LegSpec] = DEFAULT_LEGS
     budget: float = 2.0
+    error_rate: float | None = None
     seed: int = 0
     fitted: dict[str, Leg] = field(default_factory=dict)
     normals: dict[str, ViewNormal] = field(default_factory=dict)
@@ -136,6 +140,9 @@ class Pipeline:
     def __post_init__(self) -> None:
         if not self.budget > 0:
             message = f"budget must be > 0 false alarms a day, got {self.budget}; 1 is usual"
+            raise UsageError(message)
+        if self.error_rate is not None and not 0 < self.error_rate < 1:
+            message = f"error_rate must be in (0, 1), got {self.error_rate}; pass a share"
             raise UsageError(message)
 
     @property
@@ -241,7 +248,7 @@ class Pipeline:
         manifest, groups = read_archive(Path(path))
         try:
             specs = tuple(LegSpec(**spec) for spec in manifest["all_legs"])
-            model = cls(specs, float(manifest["budget"]), int(manifest["seed"]))
+            model = cls(specs, float(manifest["budget"]), seed=int(manifest["seed"]))
             for name, names in manifest["views"].items():
                 view = view_named(name)
                 if list(view.names) != names:
@@ -258,7 +265,7 @@ class Pipeline:
             model.trained_flows = int(manifest["trained_flows"])
             trained = manifest["trained_us"]
             model.trained_us = None if trained is None else (int(trained[0]), int(trained[1]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             message = f"{path}: must hold a whole model, got {type(error).__name__}: {error}"
             raise ModelError(message) from error
         return model
@@ -304,6 +311,7 @@ class Pipeline:
 
     def _judge(self, frames: Iterable[pl.DataFrame], *, held_out: bool) -> Iterator[Judged]:
         """Judge derived flows, a group of closed windows at a time."""
+        self.judged_rows = {}
         for window_us, closed in windows(self.views, frames):
             verdicts = [self._verdicts(view, table, held_out=held_out) for view, table in closed]
             alarms = [a for verdict in verdicts for a in self._alarms(verdict)]
@@ -313,7 +321,9 @@ class Pipeline:
     def _verdicts(self, view: View, table: ViewTable, *, held_out: bool) -> ViewVerdicts:
         rows = leg_rows(view, table)
         legs = [leg for leg in self.fitted.values() if leg.spec.view == view.name]
-        scores = {leg.spec.name: leg.score(rows, held_out=held_out) for leg in legs}
+        with ThreadPoolExecutor(max_workers=2) as pool:  # the kernels release the lock
+            each_leg = pool.map(lambda leg: leg.score(rows, held_out=held_out), legs)
+            scores = {leg.spec.name: found for leg, found in zip(legs, each_leg, strict=True)}
         for name in scores:
             self.judged_rows[name] = self.judged_rows.get(name, 0) + len(rows)
         fused = np.full(len(rows), np.nan)
@@ -327,15 +337,19 @@ class Pipeline:
         normal = self.normals.get(verdict.view.name)
         if normal is None or not verdict.scores:
             return []
-        level = self.budget / len(self.views) / normal.rows_per_day
+        rows = leg_rows(verdict.view, verdict.table)
+        level = min(self.budget / len(self.views) / normal.rows_per_day, 0.01)
+        levels = np.full(len(rows), level)
+        if self.error_rate is not None:
+            levels = error_rate_levels(verdict.p_values, rows.windows, self.error_rate)
         legs = [self.fitted[name] for name in verdict.scores]
         return raise_alarms(
             verdict.view,
-            leg_rows(verdict.view, verdict.table),
+            rows,
             verdict.table.rows,
             legs=legs,
             scores=verdict.scores,
             p_values=verdict.p_values,
             normal=normal,
-            level=min(level, 0.01),
+            levels=levels,
         )

@@ -4,7 +4,7 @@ What belongs here: flows that look like what they are called, cheap, seeded, the
 What does not: attacks (``shapes.py``) and traffic that detectors are measured on; that is real (``lab/``,
 public captures).
 
-Flows carry its ``tag`` in their ``uid``, so that a test can ask which flows a story took.
+A flow carries its ``tag`` in its ``uid``, so that a test can ask which flows a story took.
 """
 
 from __future__ import annotations
