@@ -225,6 +225,7 @@ def markdown(figures: dict[str, Any]) -> str:
         parts.append(summary_table(figures["zeek"]))
     if figures.get("lab"):
         parts.append(lab_table(figures["lab"]))
+        parts.append(lab_totals(figures["lab"]))
     if figures.get("attacks"):
         parts.append(attacks_table(figures["attacks"]))
     if figures.get("zeek"):
@@ -267,6 +268,34 @@ def lab_table(rows: list[dict[str, Any]]) -> str:
             for row in rows
         ),
     )
+
+
+def lab_totals(rows: list[dict[str, Any]]) -> str:
+    """Give the sum over the days of each way to judge."""
+    ways = dict.fromkeys((row["model"], row["rules"]) for row in rows)
+    lines = []
+    for model, rules in ways:
+        mine = [
+            row
+            for row in rows
+            if (row["model"], row["rules"]) == (model, rules) and row["attacks"]
+        ]
+        n = sum(row["attacks"] for row in mine)
+        right, points = (sum(row[name] for row in mine) for name in ("right", "points"))
+        false = sum(row["false"] for row in mine)
+        name = "learned" if model == "model" else "the capture itself"
+        lines.append(
+            [name, "on" if rules else "off", f"{right} of {n}", f"{right / n:.0%}", points, false]
+        )
+    names = [
+        "model",
+        "generic levels",
+        "right key and source, first N + 2",
+        "share",
+        "points",
+        "false",
+    ]
+    return "All days with attacks:\n\n" + table(names, lines)
 
 
 def attacks_table(rows: list[dict[str, Any]]) -> str:

@@ -10,7 +10,6 @@ without flows is held against incidents by entity and time, and is told as such.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -18,7 +17,7 @@ import polars as pl
 
 from eddyline.evaluate.truth import TUPLE, Attack
 from eddyline.incidents.incident import Incident
-from eddyline.incidents.trace import TOLERANCE_US, with_community_ids
+from eddyline.incidents.trace import TOLERANCE_US, network_named, with_community_ids
 
 WIDEST: Final = {4: 8, 6: 16}
 """Shortest prefix that still names somebody, by IP version: ``0.0.0.0/0`` is nobody."""
@@ -174,10 +173,10 @@ def names_any(told: Sequence[str], true: Sequence[str]) -> bool:
     """
     if not true:
         return True
-    nets = [ipaddress.ip_network(text, strict=False) for text in true]
+    nets = [net for text in true if (net := network_named(text)) is not None]
     for text in told:
-        net = ipaddress.ip_network(text, strict=False)
-        if net.prefixlen < WIDEST[net.version]:
+        net = network_named(text)
+        if net is None or net.prefixlen < WIDEST[net.version]:
             continue
         if any(net.version == other.version and net.overlaps(other) for other in nets):
             return True

@@ -20,6 +20,7 @@ import polars as pl
 
 from eddyline.errors import InputError
 from eddyline.flows.addresses import network_texts, pack_all
+from eddyline.incidents.trace import network_named
 
 JOIN_US: Final = 60_000_000
 """Labelled flows of one class, source and destination network less than this apart are one attack, µs."""
@@ -132,7 +133,7 @@ def read_truth(path: Path) -> tuple[list[Attack], pl.DataFrame | None]:
     """
     table = _table(path)
     if set(LIST_COLUMNS) <= set(table.columns):
-        attacks = [_attack(row) for row in table.iter_rows(named=True)]
+        attacks = [_attack(row, path) for row in table.iter_rows(named=True)]
         beside = path.with_name(path.name.replace("truth.csv", "flows-truth.csv.gz"))
         flow_list = _table(beside) if beside != path and beside.exists() else None
         return attacks, None if flow_list is None else _numbered(flow_list, attacks, beside)
@@ -165,7 +166,14 @@ def _table(path: Path) -> pl.DataFrame:
         raise InputError(message) from error
 
 
-def _attack(row: Mapping[str, str | int | None]) -> Attack:
+def _attack(row: Mapping[str, str | int | None], path: Path) -> Attack:
+    for text in (*_several(row["sources"]), *_several(row["destinations"])):
+        if network_named(text) is None:
+            message = (
+                f"{path}: sources and destinations must be addresses or networks separated by ';', "
+                f"got {text!r}; write it like 10.0.3.7 or 10.9.0.0/16"
+            )
+            raise InputError(message)
     return Attack(
         name=str(row["attack_id"]),
         key=str(row["key"]),

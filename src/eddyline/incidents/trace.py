@@ -19,6 +19,8 @@ from eddyline.flows.keys import community_ids
 from eddyline.incidents.incident import Contribution, Evidence, Incident, Technique
 from eddyline.read.times import instant
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 TOLERANCE_US: Final = 1_000_000
 """Clocks of two observers may differ by this much, µs."""
 
@@ -203,10 +205,25 @@ def packet_filter(incident: Incident) -> str:
     return " and ".join(parts) or "ip or ip6"
 
 
+def network_named(text: str) -> Network | None:
+    """Give the network, or the network of one address, that a text names; None when it names none.
+
+    Parameters
+    ----------
+    text
+        From a report or a log, so anything.
+    """
+    try:
+        return ipaddress.ip_network(text.partition("%")[0], strict=False)
+    except ValueError:
+        return None
+
+
 def _hosts(texts: Sequence[str]) -> str:
-    """Name addresses and networks; nothing when one of them is everybody."""
-    nets = [ipaddress.ip_network(text, strict=False) for text in texts]
-    if any(net.prefixlen == 0 for net in nets):
+    """Name addresses and networks; nothing when one of them is everybody, or no address."""
+    named = [network_named(text) for text in texts]
+    nets = [net for net in named if net is not None and net.prefixlen > 0]
+    if len(nets) < len(named):
         return ""
     return _any_of(
         [f"host {net.network_address}" if net.num_addresses == 1 else f"net {net}" for net in nets]
@@ -240,8 +257,8 @@ def names(incident: Incident, host: str) -> str:
     networks = ""
     for role, texts in (("source", incident.sources), ("destination", incident.destinations)):
         for text in texts:
-            net = ipaddress.ip_network(text, strict=False)
-            if address.version != net.version or address not in net:
+            net = network_named(text)
+            if net is None or address.version != net.version or address not in net:
                 continue
             if net.num_addresses == 1:
                 return role

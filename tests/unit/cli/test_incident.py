@@ -127,6 +127,7 @@ def test_hostile_text_of_a_report_is_shown_and_does_nothing(tmp_path, capsys):
         ({}, "tcp and host 10.0.0.7 and net 10.9.0.0/24 and port 445"),
         ({"proto": "icmp", "ports": []}, "icmp and host 10.0.0.7 and net 10.9.0.0/24"),
         ({"proto": "mixed"}, "host 10.0.0.7 and net 10.9.0.0/24"),
+        ({"sources": ["$(reboot)"]}, "tcp and net 10.9.0.0/24 and port 445"),
         ({"sources": ["0.0.0.0/0"]}, "tcp and net 10.9.0.0/24 and port 445"),
         ({"ports": list(range(1, 21))}, "tcp and host 10.0.0.7 and net 10.9.0.0/24"),
         (

@@ -182,6 +182,8 @@ def test_an_incident_whose_flows_are_unknown_is_counted_without_purity():
         (["fd00::1"], ["10.0.0.1"], False),
         (["10.0.0.1"], [], True),
         ([], ["10.0.0.1"], False),
+        (["\x1b[2J"], ["10.0.0.1"], False),
+        (["fe80::1%eth0"], ["fe80::1"], True),
     ],
 )
 def test_addresses_name_each_other(told, true, named):

@@ -115,6 +115,7 @@ def test_a_flow_list_alone_names_its_attacks(tmp_path):
         ("a,b\n1,2\n", "attack list or of a flow list"),
         ("attack_id,key,start_us,end_us,src_ip\na,flood,1,2,10.0.0.1\n", "match nothing"),
         (LIST + "a1,smurf,,10.0.0.1,,10.0.0.255,soon,9\n", "times in µs"),
+        (LIST + "a1,smurf,,printer,,10.0.0.255,5,9\n", "must be addresses or networks"),
         ("", "readable CSV"),
     ],
 )
