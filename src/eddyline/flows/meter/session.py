@@ -41,6 +41,9 @@ Number = TypeVar("Number", np.int64, np.int32, np.float64)
 FIRST_ROWS: Final = 4_096
 """Flows that fit before the table grows."""
 
+GROWTH: Final = 4
+"""How much longer the table gets; a power of two. Copying what was there is what growth costs."""
+
 
 class Meter:
     """Make bidirectional flows from packets.
@@ -161,17 +164,18 @@ class Meter:
             return FlowBatch.of(pl.DataFrame(columns))
 
     def _grow(self) -> None:
-        """Make room for twice as many flows."""
+        """Make room for four times as many flows; rows cost no memory before they are used."""
         old = self._table
         rows = len(old.ints)
-        slots = np.zeros(4 * rows, dtype=np.int64)
+        room = GROWTH * rows
+        slots = np.zeros(2 * room, dtype=np.int64)
         table = Table(
-            ints=_longer(old.ints, 2 * rows),
-            floats=_longer(old.floats, 2 * rows) if self._statistics else old.floats,
+            ints=_longer(old.ints, room),
+            floats=_longer(old.floats, room) if self._statistics else old.floats,
             slots=slots,
-            links=_longer(old.links, 2 * rows),
-            free=_longer(old.free, 2 * rows),
-            done=_longer(old.done, 2 * rows),
+            links=_longer(old.links, room),
+            free=_longer(old.free, room),
+            done=_longer(old.done, room),
             meta=old.meta,
             counts=old.counts,
             notes=old.notes,
@@ -180,8 +184,8 @@ class Meter:
             scratch=old.scratch,
             saved=old.saved,
         )
-        table.free[:rows] = np.arange(2 * rows - 1, rows - 1, -1)
-        table.meta[M_FREE] = rows
+        table.free[: room - rows] = np.arange(room - 1, rows - 1, -1)
+        table.meta[M_FREE] = room - rows
         rehash(table.ints, slots, table.links, int(table.meta[M_HEAD]))
         self._table = table
 
