@@ -24,6 +24,7 @@ from eddyline.incidents.tell import tell
 from eddyline.pipeline import DEFAULT_LEGS, Pipeline
 from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
+from eddyline.verdicts.leg import LegSpec
 
 RULES_NOTE: Final = "shipped generic levels: the same on every network, no p-value"
 
@@ -125,6 +126,8 @@ class ScanSettings:
     ----------
     budget
         False alarms a day that the learned legs may raise, ``> 0``.
+    error_rate
+        Share of false alarms among the alarms of a window, in (0, 1), instead of the budget.
     rules
         False to leave out the shipped generic levels.
     internal
@@ -135,17 +138,21 @@ class ScanSettings:
         What is known and not to be told.
     flow_verdicts
         True to give every flow's verdict.
+    more_legs
+        Legs beside the default ones, such as a plug-in's detector; a saved model has its own.
     seed
         Start of the randomness.
     """
 
     budget: float = 2.0
+    error_rate: float | None = None
     rules: bool = True
     internal: tuple[str, ...] | None = None
     since: str | None = None
     until: str | None = None
     ignore: IgnoreList = field(default_factory=IgnoreList)
     flow_verdicts: bool = False
+    more_legs: tuple[LegSpec, ...] = ()
     seed: int = 0
 
 
@@ -285,8 +292,7 @@ def learn(
         report=account,
         progress=progress,
     )
-    pipeline = Pipeline(DEFAULT_LEGS, budget=wanted.budget, seed=wanted.seed)
-    return pipeline.fit(wanted.ignore.kept(batches))
+    return _fresh(wanted).fit(wanted.ignore.kept(batches))
 
 
 class _Counted:
@@ -314,12 +320,22 @@ def _until_interrupted(batches: Iterable[FlowBatch], report: IngestReport) -> It
 
 def _pipeline(model: Pipeline | str | Path | None, settings: ScanSettings) -> tuple[Pipeline, str]:
     if model is None:
-        return Pipeline(DEFAULT_LEGS, budget=settings.budget, seed=settings.seed), ""
+        return _fresh(settings), ""
     if isinstance(model, Pipeline):
         return model, ""
     loaded = Pipeline.load(model)
-    loaded.budget = settings.budget
+    loaded.budget, loaded.error_rate = settings.budget, settings.error_rate
     return loaded, Path(model).name
+
+
+def _fresh(settings: ScanSettings) -> Pipeline:
+    """Give a pipeline that has learned nothing yet."""
+    return Pipeline(
+        (*DEFAULT_LEGS, *settings.more_legs),
+        budget=settings.budget,
+        error_rate=settings.error_rate,
+        seed=settings.seed,
+    )
 
 
 def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> ModelSummary:
@@ -344,9 +360,15 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
     return ModelSummary(kind, name, pipeline.trained_flows, first, last, tuple(legs))
 
 
+def _promise(settings: ScanSettings) -> str:
+    if settings.error_rate is not None:
+        return f"at most {settings.error_rate:.0%} of a window's alarms false"
+    return f"{settings.budget:g} false alarms a day"
+
+
 def _told(settings: ScanSettings) -> dict[str, str]:
     return {
-        "budget": f"{settings.budget:g} false alarms a day",
+        "alarms": _promise(settings),
         "generic levels": "on" if settings.rules else "off",
         "inside": ", ".join(settings.internal) if settings.internal else "private ranges",
         "ignored": str(settings.ignore),

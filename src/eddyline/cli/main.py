@@ -16,10 +16,12 @@ import typer
 
 from eddyline.cli.options import (
     Budget,
+    ErrorRate,
     Ignore,
     Inputs,
     Internal,
     JsonOut,
+    Legs,
     Model,
     Quiet,
     Seed,
@@ -81,6 +83,7 @@ def scan(
         ),
     ] = None,
     budget: Budget = 2.0,
+    error_rate: ErrorRate = None,
     rules: Annotated[
         bool, typer.Option("--rules/--no-rules", help="Use the shipped generic levels.")
     ] = True,
@@ -88,20 +91,24 @@ def scan(
     since: Since = None,
     until: Until = None,
     ignore: Ignore = None,
+    legs: Legs = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Find incidents in captures, logs or flow tables; learn from them when there is no model."""
     from eddyline.cli.scan import Outputs, run_scan
+    from eddyline.cli.settings import settings_of
 
     outputs = Outputs(html=html, json=json, verdicts=verdicts, quiet=quiet)
-    settings = _settings(
+    settings = settings_of(
         budget=budget,
+        error_rate=error_rate,
         rules=rules,
         internal=internal,
         since=since,
         until=until,
         ignore=ignore,
+        legs=legs,
         seed=seed,
     )
     raise typer.Exit(run_scan(paths, model, settings, outputs))
@@ -116,19 +123,21 @@ def learn(
     since: Since = None,
     until: Until = None,
     ignore: Ignore = None,
+    legs: Legs = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Learn what is normal here from captures or logs and write a model."""
     from eddyline.cli.learn import run_learn
+    from eddyline.cli.settings import settings_of
 
-    settings = _settings(
+    settings = settings_of(
         budget=budget,
-        rules=True,
         internal=internal,
         since=since,
         until=until,
         ignore=ignore,
+        legs=legs,
         seed=seed,
     )
     raise typer.Exit(run_learn(paths, out, settings, quiet=quiet))
@@ -188,16 +197,9 @@ def evaluate(
 ) -> None:
     """Hold incidents and flow scores against labels, beside trivial baselines."""
     from eddyline.cli.evaluate import run_evaluate
+    from eddyline.cli.settings import settings_of
 
-    settings = _settings(
-        budget=budget,
-        rules=rules,
-        internal=internal,
-        since=None,
-        until=None,
-        ignore=None,
-        seed=seed,
-    )
+    settings = settings_of(budget=budget, rules=rules, internal=internal, seed=seed)
     raise typer.Exit(run_evaluate(paths, model, truth, settings, top=top, json=json, quiet=quiet))
 
 
@@ -236,31 +238,6 @@ def schema(
     from eddyline.cli.schema import run_schema
 
     raise typer.Exit(run_schema(what))
-
-
-def _settings(
-    *,
-    budget: float,
-    rules: bool,
-    internal: list[str] | None,
-    since: str | None,
-    until: str | None,
-    ignore: Path | None,
-    seed: int,
-) -> object:
-    """Gather what changes the result."""
-    from eddyline.incidents.ignore import IgnoreList
-    from eddyline.scan import ScanSettings
-
-    return ScanSettings(
-        budget=budget,
-        rules=rules,
-        internal=tuple(internal) if internal else None,
-        since=since,
-        until=until,
-        ignore=IgnoreList.read(ignore) if ignore else IgnoreList(),
-        seed=seed,
-    )
 
 
 @app.command()

@@ -43,3 +43,13 @@ JsonOut = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")]
 Seed = Annotated[int, typer.Option("--seed", help="Start of all randomness.")]
+ErrorRate = Annotated[
+    float | None,
+    typer.Option(
+        "--error-rate", help="Share of a window's alarms that may be false, instead of --budget."
+    ),
+]
+Legs = Annotated[
+    list[str] | None,
+    typer.Option("--leg", help="One more leg, VIEW/DETECTOR; repeat for more (plug-ins too)."),
+]

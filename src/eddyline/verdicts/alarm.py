@@ -25,6 +25,7 @@ from eddyline.verdicts.explain import Part, explain_rows
 from eddyline.verdicts.leg import Leg, LegRows, is_sequence, token_groups
 from eddyline.verdicts.normal import ViewNormal
 from eddyline.verdicts.reason import Contribution, compare
+from eddyline.verdicts.threshold import error_rate_threshold
 
 MATERIAL: Final = 2.0
 """A value is news when it is at least this many times the top of its normal range."""
@@ -38,6 +39,9 @@ nothing and now sends 500 bytes is no incident however unlikely that is."""
 
 HINT: Final = 30.0
 """How many times the level a hint may be."""
+
+SMALLEST_P: Final = 1e-9
+"""No p-value is told below this: what lies beyond the calibration is a model, not a guarantee."""
 
 MAX_ALARMS: Final = 200
 """Alarms of one view in one window; the least unlikely beyond are dropped."""
@@ -110,7 +114,7 @@ def raise_alarms(
     scores: dict[str, Floats],
     p_values: Floats,
     normal: ViewNormal,
-    level: float,
+    levels: Floats,
 ) -> list[Alarm]:
     """Give the alarms of one view's rows.
 
@@ -130,10 +134,10 @@ def raise_alarms(
         Fused, shape ``(n,)``.
     normal
         Normal of the view.
-    level
-        P-value at or below which a row alarms for itself.
+    levels
+        P-value at or below which each row alarms for itself, shape ``(n,)``.
     """
-    likely = np.flatnonzero(p_values <= min(HINT * level, 0.01))
+    likely = np.flatnonzero(p_values <= np.minimum(HINT * levels, 0.01))
     chosen = _first_of_windows(likely[_tells(view, rows.take(likely), normal)], rows, p_values)
     columns = {
         leg.spec.name: leg.calibrator.p_values(scores[leg.spec.name][chosen]) for leg in legs
@@ -147,7 +151,7 @@ def raise_alarms(
         if view.name == "flow":
             uid = addresses[0]
             addresses = (str(named[place]["src_ip"]), str(named[place]["dst_ip"]))
-        p = float(p_values[row])
+        p = max(float(p_values[row]), SMALLEST_P)
         alarms.append(
             Alarm(
                 view=view.name,
@@ -156,12 +160,31 @@ def raise_alarms(
                 addresses=addresses,
                 uid=uid,
                 p_value=p,
-                sure=p <= level,
+                sure=bool(p_values[row] <= levels[row]),
                 scores={leg.spec.name: float(scores[leg.spec.name][row]) for leg in legs},
                 explain=partial(_reasons, view, lead, rows.take(np.array([row])), normal),
             )
         )
     return alarms
+
+
+def error_rate_levels(p_values: Floats, windows: NDArray[np.int64], rate: float) -> Floats:
+    """Give each row the level that keeps the share of false alarms of its window at most ``rate``.
+
+    Parameters
+    ----------
+    p_values
+        Fused, shape ``(n,)``; NaN where there is none.
+    windows
+        Number of each row's window: rows of one window are judged together, however they came in.
+    rate
+        False discovery rate in (0, 1).
+    """
+    levels = np.zeros(len(p_values))
+    for window in np.unique(windows):
+        inside = windows == window
+        levels[inside] = error_rate_threshold(p_values[inside], rate).value
+    return levels
 
 
 def _first_of_windows(

@@ -1,0 +1,89 @@
+"""Options become the settings of a scan, once.
+
+What belongs here: reading what options name (an ignore file, legs). What does not: their effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eddyline.detectors.registry import detector_class
+from eddyline.errors import UsageError
+from eddyline.features.registry import view_named
+from eddyline.incidents.ignore import IgnoreList
+from eddyline.scan import ScanSettings
+from eddyline.verdicts.leg import LegSpec
+
+
+def settings_of(
+    *,
+    budget: float,
+    error_rate: float | None = None,
+    rules: bool = True,
+    internal: Sequence[str] | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    ignore: Path | None = None,
+    legs: Sequence[str] | None = None,
+    seed: int = 0,
+) -> ScanSettings:
+    """Gather what changes the result.
+
+    Parameters
+    ----------
+    budget
+        False alarms a day.
+    error_rate
+        Share of a window's alarms that may be false, instead of the budget.
+    rules
+        False to leave out the shipped generic levels.
+    internal
+        Networks that count as inside.
+    since, until
+        Keep flows with ``since <= ts_end < until``.
+    ignore
+        Ignore file.
+    legs
+        More legs, each ``VIEW/DETECTOR``.
+    seed
+        Start of the randomness.
+
+    Raises
+    ------
+    UsageError
+        When the ignore file or a leg cannot be read.
+    """
+    return ScanSettings(
+        budget=budget,
+        error_rate=error_rate,
+        rules=rules,
+        internal=tuple(internal) if internal else None,
+        since=since,
+        until=until,
+        ignore=IgnoreList.read(ignore) if ignore else IgnoreList(),
+        more_legs=tuple(leg_of(text) for text in legs or ()),
+        seed=seed,
+    )
+
+
+def leg_of(text: str) -> LegSpec:
+    """Read one leg.
+
+    Parameters
+    ----------
+    text
+        ``VIEW/DETECTOR``; the detector is one of ours or a plug-in's.
+
+    Raises
+    ------
+    UsageError
+        When it is of another form, or names no view or no detector.
+    """
+    view, slash, detector = text.partition("/")
+    if not slash:
+        message = f"--leg must be VIEW/DETECTOR, got {text!r}; for example host/neighbours"
+        raise UsageError(message)
+    view_named(view)
+    detector_class(detector)
+    return LegSpec(view, detector)
