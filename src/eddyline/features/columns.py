@@ -65,7 +65,7 @@ def group_address(text: pl.Expr) -> pl.Expr:
     """
     first = text.str.extract(r"^(\d{1,3})\.", 1).cast(pl.Int32, strict=False)
     multicast = ((first >= 224) & (first <= 239)).fill_null(value=False)
-    return multicast | text.str.ends_with(".255") | text.str.to_lowercase().str.starts_with("ff")
+    return multicast | text.str.ends_with(".255") | text.str.contains(r"^(?i)ff[0-9a-f]{2}:")
 
 
 def broadcast_address(text: pl.Expr) -> pl.Expr:
@@ -169,7 +169,9 @@ def derive(frame: pl.DataFrame) -> pl.DataFrame:
 def _counters() -> list[pl.Expr]:
     """Give the counters as float64, 0 for missing; payload estimated where the source gives none."""
     numbers = {name: pl.col(name).fill_null(0).cast(pl.Float64) for name in _COUNTERS}
-    header = pl.when(_TCP).then(40.0).when(_UDP).then(28.0).otherwise(20.0)
+    header = pl.when(_TCP).then(40.0).when(_UDP).then(28.0).otherwise(20.0) + pl.when(
+        pl.col("ip_version") == 6
+    ).then(20.0).otherwise(0.0)
     answered = pl.when(pl.col("pkts_in").is_not_null()).then(numbers["pkts_in"] > 0)
     payload = [
         pl.coalesce(
