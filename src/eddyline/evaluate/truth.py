@@ -160,8 +160,9 @@ def _table(path: Path) -> pl.DataFrame:
         table = pl.read_csv(path.read_bytes(), infer_schema=False)
         return table.with_columns(pl.col("^(start_us|end_us)$").cast(pl.Int64))
     except (OSError, pl.exceptions.PolarsError) as error:
+        cause = str(error).partition("\n")[0]
         message = (
-            f"{path}: must be a readable CSV with times in µs, got {error}; pass a truth file"
+            f"{path}: must be a readable CSV with times in µs, got {cause}; pass a truth file"
         )
         raise InputError(message) from error
 
