@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.errors import ModelError, TooFewRowsError, UsageError
+from eddyline.features.columns import services
 from eddyline.features.registry import view_named
 from eddyline.features.view import View, ViewTable
 from eddyline.flows.batch import FlowBatch
@@ -131,6 +132,7 @@ class Pipeline:
     seed: int = 0
     fitted: dict[str, Leg] = field(default_factory=dict)
     normals: dict[str, ViewNormal] = field(default_factory=dict)
+    services: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     judged_rows: dict[str, int] = field(default_factory=dict)
     trained_flows: int = 0
@@ -202,7 +204,8 @@ class Pipeline:
     @property
     def known(self) -> Known:
         """What was learned, to ask for ranges of entities and of the network."""
-        return Known(self.normals, from_itself=self.from_itself)
+        first, last = self.trained_us or (0, 0)
+        return Known(self.normals, self.services, last - first, from_itself=self.from_itself)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file, without code in it.
@@ -218,6 +221,7 @@ class Pipeline:
             groups[f"leg{number}"] = leg_arrays(leg)
             entry = {"fitted_rows": leg.fitted_rows, "arrays": f"leg{number}"}
             legs.append(describe(leg.spec) | entry)
+        groups["services"] = {"names": np.array(self.services, dtype=np.str_)}
         groups |= {f"normal_{name}": n.to_arrays() for name, n in self.normals.items()}
         manifest = {
             "budget": self.budget,
@@ -261,6 +265,7 @@ class Pipeline:
             for entry in manifest["legs"]:
                 leg = load_leg(entry, groups[entry["arrays"]])
                 model.fitted[leg.spec.name] = leg
+            model.services = [str(name) for name in groups["services"]["names"]]
             model.notes = {str(k): str(v) for k, v in manifest["notes"].items()}
             model.trained_flows = int(manifest["trained_flows"])
             trained = manifest["trained_us"]
@@ -295,9 +300,13 @@ class Pipeline:
         return self
 
     def _seen(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Count the flows that are learned from and note the services that answer in them."""
+        answering: set[str] = set()
         for frame in frames:
             self.trained_flows += frame.height
+            answering.update(services(frame)["service_name"].unique().to_list())
             yield frame
+        self.services = sorted(answering)
 
     def _fit_leg(self, spec: LegSpec, rows: LegRows) -> None:
         try:

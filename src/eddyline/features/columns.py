@@ -41,6 +41,9 @@ INFRASTRUCTURE_PORTS: Final = (
 )
 """Services that are regular by nature: names, time, addresses, management."""
 
+LAST_SERVICE_PORT: Final = 32_767
+"""Ports above are handed out by operating systems to clients and to data connections."""
+
 _NO_SYN: Final = ["OTH", "SHR", "RSTRH"]
 
 _COUNTERS: Final = ("bytes_out", "bytes_in", "pkts_out", "pkts_in")
@@ -106,6 +109,21 @@ def _facts(addresses: pl.Series) -> pl.DataFrame:
         broadcast_address(pl.col("text")).alias("is_broadcast"),
         networks_of(text).cast(pl.Categorical).alias("net"),
     )
+
+
+def services(flows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the conversations with a service inside, and name each: ``address|proto/port``.
+
+    Parameters
+    ----------
+    flows
+        Derived flows.
+    """
+    talked = pl.col("answered") & (pl.col("payload_in") > 0) & (pl.col("payload_out") > 0)
+    asked = pl.col("internal_dst") & ~pl.col("backwards") & pl.col("begun") & ~pl.col("to_group")
+    port = (pl.col("port") > 0) & (pl.col("port") <= LAST_SERVICE_PORT)
+    name = pl.format("{}|{}/{}", "dst_ip", "proto", "port")
+    return flows.filter(talked & asked & port).with_columns(name.alias("service_name"))
 
 
 def derive(frame: pl.DataFrame) -> pl.DataFrame:

@@ -33,6 +33,7 @@ from eddyline.incidents.patterns.scans import (
     probed_hosts,
     spread_scans,
 )
+from eddyline.incidents.patterns.services import new_services
 from eddyline.incidents.patterns.volumes import dns_tunnels, icmp_tunnels, uploads
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
 from eddyline.pipeline import Judged
@@ -135,6 +136,10 @@ class Finder:
             strict = look(judged.flows, STRICT, judged.window_us)
             found = [story for story in strict if not self._is_own(story)]
         found.extend(self._beyond_all(judged, found))
+        if self.known.services and not self.known.from_itself and judged.window_us > WINDOW_US:
+            left = _untold(judged.flows, found)
+            services = pl.Series(self.known.services)
+            found.extend(new_services(left, services, self.known.learned_us))
         explained = _attach(found, judged.alarms, judged.window_us)
         open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
         if open_alarms:

@@ -24,7 +24,9 @@ GAP_US: Final = 7_200_000_000
 LASTING_GAP_US: Final = 86_400_000_000
 """Longest pause of what is a condition and not an event (calling home, an exposed host), µs: a day."""
 
-LASTING: Final = frozenset({"c2_beacon", "port_sweep_external", "ip_sweep_external", "port_sweep"})
+LASTING: Final = frozenset(
+    {"c2_beacon", "port_sweep_external", "ip_sweep_external", "port_sweep", "new_service"}
+)
 
 
 @dataclass(slots=True)

@@ -283,6 +283,14 @@ def _exfiltration(_saga: Saga, facts: Facts) -> str:
     )
 
 
+def _new_service(saga: Saga, facts: Facts) -> str:
+    return (
+        f"{saga.entity} answers on {facts.service}, which it never did while normal was learned: "
+        f"{facts.n_flows:,} conversations with {_people(facts.sources, facts.n_sources)} in "
+        f"{facts.span}"
+    )
+
+
 def _unusual(saga: Saga, facts: Facts) -> str:
     reasons = saga.alarm.explain() if saga.alarm else []
     if reasons:
@@ -303,6 +311,7 @@ SENTENCES: Final[dict[str, Say]] = {
     "c2_beacon": _beacon,
     "tunnel": _tunnel,
     "exfiltration": _exfiltration,
+    "new_service": _new_service,
     "unusual": _unusual,
 }
 """How each behaviour is told."""

@@ -58,6 +58,8 @@ def confidence(saga: Saga) -> int:
     if saga.p_value is not None:
         learned = 40.0 + min(45.0, 5.0 * -math.log10(max(saga.p_value, 1e-12)))
         sure = max(sure, learned) + (5.0 if saga.strict else 0.0)
+    if saga.attack == "new_service":
+        sure = max(sure, 60.0)  # that it is new is a fact; whether it is wrong is not
     return int(min(99, sure))
 
 

@@ -5,7 +5,7 @@ What belongs here: looking up one feature of one view. What does not: learning i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eddyline.features.registry import VIEWS
@@ -20,11 +20,17 @@ class Known:
     ----------
     normals
         Normal of each view, by name; empty when nothing was learned.
+    services
+        Names of the services inside that answered, ``address|proto/port``.
+    learned_us
+        Time that was learned, µs.
     from_itself
         True when the learned traffic is the judged one: then a past proves little.
     """
 
     normals: Mapping[str, ViewNormal]
+    services: Sequence[str] = ()
+    learned_us: int = 0
     from_itself: bool = False
 
     def own_range(self, grain: str, entity: str, feature: str) -> tuple[float, float] | None:
