@@ -194,7 +194,7 @@ def scan(
         report=report,
         progress=progress,
     )
-    pipeline, name = _pipeline(model, wanted)
+    pipeline, name = pipeline_for(model, wanted)
     return scan_flows(batches, report, pipeline=pipeline, settings=wanted, name=name)
 
 
@@ -318,7 +318,23 @@ def _until_interrupted(batches: Iterable[FlowBatch], report: IngestReport) -> It
         report.finish()
 
 
-def _pipeline(model: Pipeline | str | Path | None, settings: ScanSettings) -> tuple[Pipeline, str]:
+def pipeline_for(
+    model: Pipeline | str | Path | None, settings: ScanSettings
+) -> tuple[Pipeline, str]:
+    """Give the pipeline that a scan with these settings judges with, and its name.
+
+    Parameters
+    ----------
+    model
+        A fitted pipeline, a model file, or None for one that has learned nothing yet.
+    settings
+        What changes the result.
+
+    Raises
+    ------
+    ModelError
+        When the model file cannot be used.
+    """
     if model is None:
         return _fresh(settings), ""
     if isinstance(model, Pipeline):

@@ -21,10 +21,10 @@ from eddyline.evaluate.labels import Watch, with_verdicts
 from eddyline.evaluate.truth import read_truth
 from eddyline.flows.text import neutral_text
 from eddyline.incidents.ignore import IgnoreList
-from eddyline.pipeline import DEFAULT_LEGS, Pipeline
+from eddyline.pipeline import Pipeline
 from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
-from eddyline.scan import ScanResult, ScanSettings, scan_flows
+from eddyline.scan import ScanResult, ScanSettings, pipeline_for, scan_flows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,9 +111,8 @@ def scan_watched(
         progress=progress,
     )
     kept = watch.over(settings.ignore.kept(batches))
-    pipeline = model if isinstance(model, Pipeline) else _pipeline(model, settings)
+    pipeline, name = pipeline_for(model, settings)
     wanted = replace(settings, flow_verdicts=True, ignore=IgnoreList())
-    name = model.name if isinstance(model, Path) else ""
     result = scan_flows(kept, report, pipeline=pipeline, settings=wanted, name=name)
     if result.flow_verdicts is None or not result.flows_judged:
         message = (
@@ -121,14 +120,6 @@ def scan_watched(
         )
         raise InputError(message)
     return result, with_verdicts(watch.flows(), result.flow_verdicts)
-
-
-def _pipeline(model: Path | None, settings: ScanSettings) -> Pipeline:
-    if model is None:
-        return Pipeline(DEFAULT_LEGS, budget=settings.budget, seed=settings.seed)
-    loaded = Pipeline.load(model)
-    loaded.budget = settings.budget
-    return loaded
 
 
 def document(result: ScanResult, told: Evaluation) -> dict[str, Any]:
