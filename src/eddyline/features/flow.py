@@ -68,8 +68,10 @@ def build(flows: pl.DataFrame) -> ViewTable:
         .alias("port_class"),
         pl.col("fruitless").cast(pl.Float64),
         pl.col("to_group").cast(pl.Float64),
-        (pl.col("direction") == "outbound").cast(pl.Float64).alias("outbound"),
-        (pl.col("direction") == "inbound").cast(pl.Float64).alias("inbound"),
+        *(
+            (pl.col("direction") == way).fill_null(value=False).cast(pl.Float64).alias(way)
+            for way in ("outbound", "inbound")
+        ),
     )
     rows = flows.select("window", "uid", "src_ip", "dst_ip")
     return ViewTable(rows, np.ascontiguousarray(matrix.to_numpy()), flows)
