@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +27,20 @@ MAX_BYTES: Final = 2_000_000_000
 """Unpacked bytes above which a model file is refused."""
 
 _STAMP: Final = (1980, 1, 1, 0, 0, 0)
+
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    EOFError,
+    RuntimeError,  # encrypted, an unknown compression, or JSON nested without end
+    MemoryError,  # an array that claims to be huge
+)
+"""What reading bytes that somebody chose can raise in zipfile, json and numpy."""
 
 ArrayGroups = dict[str, dict[str, NDArray[Any]]]
 
@@ -46,7 +62,7 @@ def write_archive(
     parts: dict[str, bytes] = {}
     for group, arrays in sorted(groups.items()):
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{k: np.asarray(v) for k, v in arrays.items()})
+        np.savez(buffer, allow_pickle=False, **{k: np.asarray(arrays[k]) for k in sorted(arrays)})
         parts[f"{group}.npz"] = buffer.getvalue()
     full = {
         "format": FORMAT,
@@ -81,7 +97,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], ArrayGroups]:
     except FileNotFoundError as error:
         message = f"a model file must exist, got {str(path)!r}; make one with 'eddyline learn'"
         raise ModelError(message) from error
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
+    except _DAMAGE as error:
         message = (
             f"{path.name}: must be a whole model file, got {type(error).__name__}: {error}; "
             "learn the model again"
@@ -90,10 +106,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], ArrayGroups]:
 
 
 def _read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], ArrayGroups]:
-    size = sum(entry.file_size for entry in archive.infolist())
-    if size > MAX_BYTES:
-        message = f"{path.name}: must unpack to at most {MAX_BYTES:,} bytes, got {size:,}; refused"
-        raise ModelError(message)
+    _bounded(path, archive)
     manifest = json.loads(archive.read("manifest.json"))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         message = f"{path.name}: must be an {FORMAT} file, its manifest says otherwise; refused"
@@ -115,6 +128,26 @@ def _read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], ArrayGr
         if hashlib.sha256(data).hexdigest() != hashes[name]:
             message = f"{path.name}: {name} must match its hash, it does not; the file is damaged"
             raise ModelError(message)
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            groups[name.removesuffix(".npz")] = {key: arrays[key] for key in arrays.files}
+        groups[name.removesuffix(".npz")] = _arrays(path, data)
     return manifest, groups
+
+
+def _arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
+    """Unpack one group; an npz is a zip of its own, so it is bounded like the file around it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as inner:
+        _bounded(path, inner)
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        found = {key: arrays[key] for key in arrays.files}
+    odd = [key for key, values in found.items() if not isinstance(values, np.ndarray)]
+    if odd:
+        message = f"{path.name}: {odd[0]!r} must be an array, got other bytes; refused"
+        raise ModelError(message)
+    return found
+
+
+def _bounded(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse what would fill memory, before it is unpacked."""
+    size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_BYTES:
+        message = f"{path.name}: must unpack to at most {MAX_BYTES:,} bytes, got {size:,}; refused"
+        raise ModelError(message)

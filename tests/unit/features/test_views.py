@@ -158,7 +158,7 @@ def test_a_rhythm_is_told_from_six_contacts() -> None:
     """Regular calls to one service outside: 1 for a clock, 0 for too few, less for jitter."""
     clock = row("dyad", (A, OUT), flows(A, OUT, at(*range(0, 600, 60))))
     few = row("dyad", (A, OUT), flows(A, OUT, at(*range(0, 300, 60))))
-    loose = row("dyad", (A, OUT), flows(A, OUT, at(0, 10, 200, 205, 400, 590)))
+    loose = row("dyad", (A, OUT), flows(A, OUT, at(0, 1, 11, 111, 300, 600)))
 
     assert (clock["gap_regularity"], clock["size_regularity"]) == (1.0, 1.0)
     assert clock["outside_rhythm"] == 10.0
