@@ -5,7 +5,7 @@ What belongs here: the order of the steps and the result they give. What does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +16,12 @@ import polars as pl
 from eddyline.flows.batch import FlowBatch
 from eddyline.incidents.find import Finder, plainly_strange
 from eddyline.incidents.flow_scores import FlowScores
-from eddyline.incidents.group import Grouper, Saga
+from eddyline.incidents.group import Grouper
 from eddyline.incidents.ignore import IgnoreList
 from eddyline.incidents.incident import Incident
 from eddyline.incidents.story import Story, in_order
 from eddyline.incidents.tell import tell
-from eddyline.pipeline import DEFAULT_LEGS, Pipeline
+from eddyline.pipeline import DEFAULT_LEGS, Judged, Pipeline
 from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.verdicts.leg import LegSpec
@@ -134,6 +134,8 @@ class ScanSettings:
         Networks that count as inside; None for the private ranges.
     since, until
         Keep flows with ``since <= ts_end < until``; RFC 3339 text.
+    column_map
+        Our names to the columns of an ordinary CSV.
     ignore
         What is known and not to be told.
     flow_verdicts
@@ -150,6 +152,7 @@ class ScanSettings:
     internal: tuple[str, ...] | None = None
     since: str | None = None
     until: str | None = None
+    column_map: Mapping[str, str] | None = None
     ignore: IgnoreList = field(default_factory=IgnoreList)
     flow_verdicts: bool = False
     more_legs: tuple[LegSpec, ...] = ()
@@ -191,6 +194,7 @@ def scan(
         internal=wanted.internal,
         since=wanted.since,
         until=wanted.until,
+        column_map=wanted.column_map,
         report=report,
         progress=progress,
     )
@@ -223,7 +227,6 @@ def scan_flows(
     """
     saved = pipeline.trained_us is not None
     counted = _Counted(settings.ignore.kept(_until_interrupted(batches, report)))
-    sagas: list[Saga] = []
     scores = FlowScores() if settings.flow_verdicts else None
     if not saved:
         held = list(counted)
@@ -231,13 +234,9 @@ def scan_flows(
     judging = pipeline.judge(counted) if saved else None
     if judging is None and counted.n_flows:
         judging = pipeline.fit_judge(counted.frames, plainly_strange if settings.rules else None)
-    grouper = Grouper()
     finder = Finder(pipeline.known, rules=settings.rules)
-    stories: list[Story] = []
-    for judged in judging or ():
-        stories.extend(finder.stories(judged))
-        if scores is not None:
-            scores.add(judged)
+    stories = _stories(judging or (), finder, scores, report)
+    grouper = Grouper()
     for story in in_order(stories):
         grouper.add(story)
     sagas = grouper.finished()
@@ -253,6 +252,21 @@ def scan_flows(
         settings=_told(settings),
         flow_verdicts=verdicts,
     )
+
+
+def _stories(
+    judging: Iterable[Judged], finder: Finder, scores: FlowScores | None, report: IngestReport
+) -> list[Story]:
+    """Find the stories of all windows; an interruption keeps those that were judged."""
+    stories: list[Story] = []
+    try:
+        for judged in judging:
+            stories.extend(finder.stories(judged))
+            if scores is not None:
+                scores.add(judged)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    return stories
 
 
 def learn(
@@ -289,6 +303,7 @@ def learn(
         internal=wanted.internal,
         since=wanted.since,
         until=wanted.until,
+        column_map=wanted.column_map,
         report=account,
         progress=progress,
     )

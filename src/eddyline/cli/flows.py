@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from eddyline.cli.progress import shown
+from eddyline.cli.settings import map_of
 from eddyline.flows.batch import FlowBatch
 from eddyline.flows.keys import community_ids
 from eddyline.flows.write import write_flows
@@ -25,6 +26,7 @@ def run_flows(
     internal: Sequence[str] | None,
     since: str | None,
     until: str | None,
+    columns: Sequence[str] | None,
     quiet: bool,
 ) -> int:
     """Read and write flows; give the exit code.
@@ -43,6 +45,8 @@ def run_flows(
         Networks that count as inside.
     since, until
         Keep flows with ``since <= ts_end < until``.
+    columns
+        Column map of an ordinary CSV, each ``OURS=THEIRS``.
     quiet
         True to say nothing.
     """
@@ -53,6 +57,7 @@ def run_flows(
             internal=internal,
             since=since,
             until=until,
+            column_map=map_of(columns),
             statistics=statistics,
             report=report,
             progress=progress,

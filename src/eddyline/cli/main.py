@@ -16,6 +16,7 @@ import typer
 
 from eddyline.cli.options import (
     Budget,
+    ColumnMap,
     ErrorRate,
     Ignore,
     Inputs,
@@ -90,6 +91,7 @@ def scan(
     internal: Internal = None,
     since: Since = None,
     until: Until = None,
+    columns: ColumnMap = None,
     ignore: Ignore = None,
     legs: Legs = None,
     seed: Seed = 0,
@@ -107,6 +109,7 @@ def scan(
         internal=internal,
         since=since,
         until=until,
+        columns=columns,
         ignore=ignore,
         legs=legs,
         seed=seed,
@@ -122,6 +125,7 @@ def learn(
     internal: Internal = None,
     since: Since = None,
     until: Until = None,
+    columns: ColumnMap = None,
     ignore: Ignore = None,
     legs: Legs = None,
     seed: Seed = 0,
@@ -136,6 +140,7 @@ def learn(
         internal=internal,
         since=since,
         until=until,
+        columns=columns,
         ignore=ignore,
         legs=legs,
         seed=seed,
@@ -159,6 +164,7 @@ def flows(
     internal: Internal = None,
     since: Since = None,
     until: Until = None,
+    columns: ColumnMap = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the flow table of captures or logs."""
@@ -172,6 +178,7 @@ def flows(
         internal=internal,
         since=since,
         until=until,
+        columns=columns,
         quiet=quiet,
     )
     raise typer.Exit(code)

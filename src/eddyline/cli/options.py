@@ -53,3 +53,7 @@ Legs = Annotated[
     list[str] | None,
     typer.Option("--leg", help="One more leg, VIEW/DETECTOR; repeat for more (plug-ins too)."),
 ]
+ColumnMap = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Column of an ordinary CSV, OURS=THEIRS; repeat for more."),
+]

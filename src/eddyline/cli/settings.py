@@ -24,6 +24,7 @@ def settings_of(
     internal: Sequence[str] | None = None,
     since: str | None = None,
     until: str | None = None,
+    columns: Sequence[str] | None = None,
     ignore: Path | None = None,
     legs: Sequence[str] | None = None,
     seed: int = 0,
@@ -42,6 +43,8 @@ def settings_of(
         Networks that count as inside.
     since, until
         Keep flows with ``since <= ts_end < until``.
+    columns
+        Column map of an ordinary CSV, each ``OURS=THEIRS``.
     ignore
         Ignore file.
     legs
@@ -61,10 +64,34 @@ def settings_of(
         internal=tuple(internal) if internal else None,
         since=since,
         until=until,
+        column_map=map_of(columns),
         ignore=IgnoreList.read(ignore) if ignore else IgnoreList(),
         more_legs=tuple(leg_of(text) for text in legs or ()),
         seed=seed,
     )
+
+
+def map_of(texts: Sequence[str] | None) -> dict[str, str] | None:
+    """Read a column map.
+
+    Parameters
+    ----------
+    texts
+        Each ``OURS=THEIRS``; None for none.
+
+    Raises
+    ------
+    UsageError
+        When a text is of another form.
+    """
+    if not texts:
+        return None
+    pairs = [text.partition("=") for text in texts]
+    for (ours, sign, theirs), text in zip(pairs, texts, strict=True):
+        if not (ours and sign and theirs):
+            message = f"--map must be OURS=THEIRS, got {text!r}; for example src_ip=Source"
+            raise UsageError(message)
+    return {ours: theirs for ours, _, theirs in pairs}
 
 
 def leg_of(text: str) -> LegSpec:

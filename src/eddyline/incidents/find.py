@@ -19,6 +19,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.features.columns import WINDOW_US
+from eddyline.incidents.attach import Pointed, attach
 from eddyline.incidents.patterns.floods import (
     many_source_floods,
     one_source_floods,
@@ -140,7 +141,7 @@ class Finder:
             left = _untold(judged.flows, found)
             services = pl.Series(self.known.services)
             found.extend(new_services(left, services, self.known.learned_us))
-        explained = _attach(found, judged.alarms, judged.window_us)
+        explained = attach(found, judged.alarms, Pointed(judged.flows, judged.alarms))
         open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
         if open_alarms:
             found.extend(self._named(judged, open_alarms, found))
@@ -180,19 +181,14 @@ class Finder:
 
     def _named(self, judged: Judged, alarms: list[Alarm], told: Sequence[Story]) -> list[Story]:
         """Look at alarmed rows with lenient levels; tell as unusual what has no name."""
-        flows = _untold(judged.flows, told)
-        windows = {alarm.window for alarm in alarms}
-        near = flows.filter(pl.col("window").is_in(list(windows)))
-        of_window = {
-            key[0]: part for key, part in near.partition_by("window", as_dict=True).items()
-        }
-        parts = [_flows_of(of_window.get(a.window, flows.clear()), a) for a in alarms]
+        pointed_at = Pointed(_untold(judged.flows, told), alarms)
+        parts = [pointed_at.flows_of(alarm) for alarm in alarms]
         subset = pl.concat(parts).unique("flow", keep="first", maintain_order=True)
         found = look(subset.sort("flow"), LENIENT, judged.window_us) if subset.height else []
         for story in found:
             story.strict = False
         found = [story for story in found if not self._is_own(story)]
-        explained = _attach(found, alarms, judged.window_us)
+        explained = attach(found, alarms, pointed_at)
         pointed = [story for story in found if story.p_value is not None]
         for alarm, part, is_told in zip(alarms, parts, explained, strict=True):
             reasons = alarm.explain() if alarm.sure and not is_told and part.height else []
@@ -207,41 +203,6 @@ def _untold(flows: pl.DataFrame, told: Sequence[Story]) -> pl.DataFrame:
         return flows
     used = pl.concat([story.flows.select("flow") for story in told])
     return flows.join(used, on="flow", how="anti", maintain_order="left")
-
-
-def _flows_of(flows: pl.DataFrame, alarm: Alarm) -> pl.DataFrame:
-    """Give the flows of the alarm's window that its row stands for."""
-    return flows.filter(alarm.where(pl.col("src_ip"), pl.col("dst_ip")))
-
-
-def _attach(stories: Sequence[Story], alarms: Sequence[Alarm], window_us: int) -> list[bool]:
-    """Give each alarm's verdict to the stories that explain it; tell which alarms were explained."""
-    spans = [(story.first_us, story.last_us, _actors(story)) for story in stories]
-    explained = []
-    for alarm in alarms:
-        start, end = alarm.window * window_us, (alarm.window + 1) * window_us
-        told = False
-        for story, (first, last, actors) in zip(stories, spans, strict=True):
-            if last < start or first >= end or not actors & set(alarm.addresses):
-                continue
-            told = True
-            if story.p_value is None or alarm.p_value < story.p_value:
-                story.p_value = alarm.p_value
-                story.alarm = alarm
-            for leg, score in alarm.scores.items():
-                story.scores[leg] = max(score, story.scores.get(leg, score))
-        explained.append(told)
-    return explained
-
-
-def _actors(story: Story) -> set[str]:
-    """Give the addresses that a story is about: few sources, few destinations, its anchor."""
-    actors = {story.entity, *story.anchor}
-    for column in ("src_ip", "dst_ip"):
-        distinct = story.flows[column].unique()
-        if len(distinct) <= 64:
-            actors.update(distinct.cast(pl.String).to_list())
-    return actors
 
 
 def _unusual(alarm: Alarm, flows: pl.DataFrame, top: Contribution) -> Story:

@@ -55,8 +55,8 @@ class Saga:
         Smallest of its stories; None when no learned leg pointed to it.
     scores
         Largest score of each leg.
-    alarm
-        Of the story with the smallest p-value.
+    alarm, mostly
+        Of the story whose row speaks best for it.
     """
 
     attack: str
@@ -75,6 +75,7 @@ class Saga:
     p_value: float | None
     scores: dict[str, float]
     alarm: Alarm | None
+    mostly: bool
 
     @classmethod
     def of(cls, story: Story) -> Saga:
@@ -104,6 +105,7 @@ class Saga:
             p_value=story.p_value,
             scores=dict(story.scores),
             alarm=story.alarm,
+            mostly=story.mostly,
         )
 
     def add(self, story: Story) -> None:
@@ -121,7 +123,7 @@ class Saga:
         if story.strength > self.strength:
             self.strength, self.measures = story.strength, dict(story.measures)
             self.grain, self.feature, self.value = story.grain, story.feature, story.value
-        self._take_verdict(story.p_value, story.scores, story.alarm)
+        self._take_verdict(story.p_value, story.scores, story.alarm, mostly=story.mostly)
 
     def absorb(self, other: Saga) -> None:
         """Take the verdict of a story that this one explains; not its flows.
@@ -131,15 +133,23 @@ class Saga:
         other
             What is merely unusual about an actor of this one.
         """
-        self._take_verdict(other.p_value, other.scores, other.alarm)
+        self._take_verdict(other.p_value, other.scores, other.alarm, mostly=False)
 
     def _take_verdict(
-        self, p_value: float | None, scores: dict[str, float], alarm: Alarm | None
+        self,
+        p_value: float | None,
+        scores: dict[str, float],
+        alarm: Alarm | None,
+        *,
+        mostly: bool,
     ) -> None:
         for leg, score in scores.items():
             self.scores[leg] = max(score, self.scores.get(leg, score))
-        if p_value is not None and (self.p_value is None or p_value < self.p_value):
-            self.p_value, self.alarm = p_value, alarm
+        if p_value is None:
+            return
+        own = 2.0 if self.p_value is None else self.p_value
+        if (mostly, -p_value) > (self.mostly, -own):
+            self.p_value, self.alarm, self.mostly = p_value, alarm or self.alarm, mostly
 
     def flows(self) -> pl.DataFrame:
         """Give its flows, each once, in the order of the stream."""

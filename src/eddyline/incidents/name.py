@@ -197,7 +197,8 @@ def places_of_many(facts: Facts) -> str:
     nets = [place for place in facts.destinations if "/" in place]
     if not nets or {"0.0.0.0/0", "::/0"} & set(nets):
         return ""
-    more = f" and {len(nets) - 1} more networks" if len(nets) > 1 else ""
+    others = len(nets) - 1
+    more = f" and {others} more network{'s' if others > 1 else ''}" if others else ""
     return f" of {nets[0]}{more}"
 
 
@@ -216,9 +217,10 @@ def _spread(saga: Saga, facts: Facts) -> str:
 
 
 def _smurf(saga: Saga, facts: Facts) -> str:
+    called = [place for place in facts.destinations if place.endswith(".255")]
     return (
         f"{saga.measures.get('pkts', facts.n_flows):,.0f} pings to the broadcast address "
-        f"{facts.destinations[0]} in the name of {saga.entity} in {facts.span}: "
+        f"{(called or facts.destinations)[0]} in the name of {saga.entity} in {facts.span}: "
         "every host answers to it"
     )
 

@@ -67,7 +67,9 @@ class Story:
     scores
         Score of each leg on that row.
     alarm
-        The most unlikely row that pointed to it.
+        The row that speaks for it.
+    mostly
+        True when that row is mostly made of the story's flows.
     """
 
     attack: str
@@ -85,6 +87,7 @@ class Story:
     p_value: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
     alarm: Alarm | None = None
+    mostly: bool = False
 
     @property
     def first_us(self) -> int:
