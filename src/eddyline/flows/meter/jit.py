@@ -5,6 +5,7 @@ What belongs here: the compiler's settings. What does not: any kernel.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import threading
@@ -78,7 +79,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Tell the user that a kernel is being compiled when the block takes longer than loading would."""
+    """Tell the user that a kernel is being compiled when the block takes longer than loading would.
+
+    Loading makes half a million objects that stay; the collector, which would walk them again and
+    again meanwhile, rests until the block ends.
+    """
     timer = threading.Timer(
         PATIENCE_S,
         LOGGER.warning,
@@ -86,7 +91,11 @@ def patience() -> Iterator[None]:
     )
     timer.daemon = True
     timer.start()
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
         timer.cancel()
+        if collecting:
+            gc.enable()
