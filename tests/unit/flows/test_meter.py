@@ -135,6 +135,7 @@ def test_columns_are_those_of_the_record() -> None:
         ("RSTO", [*HANDSHAKE[:2], (">", RST)]),
         ("RSTR", [*HANDSHAKE, ("<", RST)]),
         ("RSTOS0", [(">", SYN), (">", RST)]),
+        ("OTH", [(">", RST)]),
         ("SH", [(">", SYN), (">", FIN)]),
         ("SH", [(">", FIN)]),
         ("RSTRH", [(">", FIN), ("<", RST | ACK)]),

@@ -113,7 +113,8 @@ def name_state(origin: int, answer: int, *, began: bool, payload: bool) -> str:
     if answer == RESET:
         return _answered_by_reset(origin, began=began, payload=payload)
     if origin == RESET:
-        return "RSTOS0" if answer in silent else "RSTO"
+        alone = "RSTOS0" if began else "OTH"
+        return alone if answer in silent else "RSTO"
     if CLOSED in (origin, answer):
         return _closed(origin, answer)
     if origin == SYN_SENT and answer == SILENT:
