@@ -65,15 +65,14 @@ def attach(stories: Sequence[Story], alarms: Sequence[Alarm], pointed: Pointed) 
     pointed
         The flows of those rows.
     """
-    spans = [(story.first_us, story.last_us, _actors(story)) for story in stories]
+    of_window: dict[int, list[tuple[Story, set[str]]]] = {}
+    for story in stories:
+        of_window.setdefault(story.window, []).append((story, _actors(story)))
     explained = []
     for alarm in alarms:
-        start, end = alarm.window * alarm.window_us, (alarm.window + 1) * alarm.window_us
-        near = [
-            story
-            for story, (first, last, actors) in zip(stories, spans, strict=True)
-            if last >= start and first < end and actors & set(alarm.addresses)
-        ]
+        # Only of the alarm's own window: which others are at hand depends on the batches.
+        there = of_window.get(alarm.window, ())
+        near = [story for story, actors in there if actors & set(alarm.addresses)]
         explained.append(bool(near))
         if not near:
             continue

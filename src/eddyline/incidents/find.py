@@ -26,7 +26,7 @@ from eddyline.incidents.patterns.floods import (
     reflections,
     smurfs,
 )
-from eddyline.incidents.patterns.levels import LENIENT, STRICT, Levels, Sight
+from eddyline.incidents.patterns.levels import CONTINUED, LENIENT, STRICT, Levels, Sight
 from eddyline.incidents.patterns.repeats import beacons, calls, guessing
 from eddyline.incidents.patterns.scans import (
     host_scans,
@@ -64,6 +64,9 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
 
 PEAK_MARGIN: Final = 3.0
 """A measure this many times the largest that was learned anywhere is told without an alarm."""
+
+LASTING_PATTERNS: Final[tuple[Pattern, ...]] = (calls, spread_scans, probed_hosts)
+"""Patterns of what is a condition and not an event."""
 
 OWN_MARGIN: Final = 1.5
 """A measure up to this many times the entity's own largest is normal for it."""
@@ -145,6 +148,7 @@ class Finder:
         open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
         if open_alarms:
             found.extend(self._named(judged, open_alarms, found))
+        found.extend(_continued(_untold(judged.flows, found), judged.window_us))
         for story in found:
             story.window_us = judged.window_us
         return found
@@ -195,6 +199,18 @@ class Finder:
             if reasons:
                 pointed.append(_unusual(alarm, part, reasons[0]))
         return pointed
+
+
+def _continued(flows: pl.DataFrame, window_us: int) -> list[Story]:
+    """Find what would still belong to a lasting condition, had it been told."""
+    if window_us <= WINDOW_US:
+        return []
+    found: list[Story] = []
+    for pattern in LASTING_PATTERNS:
+        found.extend(pattern(_untold(flows, found), Sight(CONTINUED, window_us)))
+    for story in found:
+        story.strict, story.continued = False, True
+    return found
 
 
 def _untold(flows: pl.DataFrame, told: Sequence[Story]) -> pl.DataFrame:

@@ -14,11 +14,28 @@ import polars as pl
 
 from eddyline.features.dyad import ordered_pairs
 from eddyline.features.segment import segment_ids
+from eddyline.flows.record import ADDRESS
 from eddyline.incidents.group import Saga
 from eddyline.pipeline import Judged, ViewVerdicts
 
 COLUMNS: Final = ("uid", "ts", "ts_end", "src_ip", "dst_ip", "dst_port", "proto", "app", "bytes")
 """What is told of a flow beside its verdict."""
+
+SCHEMA: Final[dict[str, pl.DataType]] = {
+    "uid": pl.String(),
+    "ts": pl.Int64(),
+    "ts_end": pl.Int64(),
+    "src_ip": ADDRESS,
+    "dst_ip": ADDRESS,
+    "dst_port": pl.Int32(),
+    "proto": ADDRESS,
+    "app": ADDRESS,
+    "bytes": pl.Float64(),
+    "score": pl.Float64(),
+    "p_value": pl.Float64(),
+    "incident": pl.String(),
+}
+"""The table of verdicts."""
 
 
 @dataclass(slots=True)
@@ -58,8 +75,7 @@ class FlowScores:
             The incidents, whose flows are marked.
         """
         if not self._facts:
-            schema = dict.fromkeys((*COLUMNS, "incident"), pl.String())
-            return pl.DataFrame(schema={**schema, "score": pl.Float64(), "p_value": pl.Float64()})
+            return pl.DataFrame(schema=SCHEMA)
         facts = pl.concat(self._facts).sort("flow")
         told = [saga.flows().select("flow", pl.lit(saga.uid).alias("incident")) for saga in sagas]
         if told:
@@ -76,7 +92,7 @@ class FlowScores:
         else:
             facts = facts.with_columns(pl.lit(None, dtype=pl.Float64).alias("p_value"))
         score = -pl.col("p_value").log10()
-        return facts.with_columns(score.alias("score")).drop("flow")
+        return facts.with_columns(score.alias("score")).select(list(SCHEMA))
 
 
 def _of_flows(verdict: ViewVerdicts) -> pl.DataFrame:

@@ -177,6 +177,7 @@ class Grouper:
 
     sagas: list[Saga] = field(default_factory=list)
     _open: dict[tuple[str, ...], Saga] = field(default_factory=dict)
+    _waiting: list[Story] = field(default_factory=list)
 
     def add(self, story: Story) -> None:
         """Put a story where it belongs.
@@ -186,6 +187,9 @@ class Grouper:
         story
             The next one, in the order in which windows closed.
         """
+        if story.continued:
+            self._waiting.append(story)
+            return
         key = (story.attack, *story.anchor)
         saga = self._open.get(key)
         gap = LASTING_GAP_US if story.attack in LASTING else GAP_US
@@ -201,8 +205,21 @@ class Grouper:
         self._open[key] = fresh
         self.sagas.append(fresh)
 
+    def _continue(self, story: Story) -> None:
+        """Put a continuation into the incident that it goes on with; drop it when there is none."""
+        for saga in self.sagas:
+            if (saga.attack, saga.anchor) == (story.attack, story.anchor) and (
+                story.first_us - saga.last_us <= LASTING_GAP_US
+                and saga.first_us - story.last_us <= LASTING_GAP_US
+            ):
+                saga.add(story)
+                return
+
     def finished(self) -> list[Saga]:
         """Give the incidents, each merely unusual one put into a named one that explains it."""
+        for story in self._waiting:
+            self._continue(story)
+        self._waiting = []
         named = [saga for saga in self.sagas if saga.attack != "unusual"]
         spans = [(saga, saga.actors()) for saga in named]
         kept = list(named)

@@ -143,6 +143,9 @@ def _rule(text: str, place: str) -> IgnoreRule:
         message = f"{place}: must be 'network [-> network] [port N]', got {text!r}; mend the line"
         raise UsageError(message)
     src, dst, port = match.groups()
+    if port is not None and int(port) > 65_535:
+        message = f"{place}: a port must be at most 65535, got {port}; mend the line"
+        raise UsageError(message)
     try:
         return IgnoreRule(
             text,

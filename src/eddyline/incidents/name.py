@@ -106,6 +106,8 @@ def facts_of(flows: pl.DataFrame) -> Facts:
     flows
         Columns of ``story.EVIDENCE_COLUMNS``.
     """
+    attempts = flows.filter((pl.col("icmp_type") != 3).fill_null(value=True))
+    flows = attempts if attempts.height else flows  # refusals are evidence, not deeds
     ported = flows.filter(pl.col("port") >= 0)
     ports = ported.group_by("port").len().sort(["len", "port"], descending=[True, False])
     protos = flows["proto"].cast(pl.String).unique().to_list()

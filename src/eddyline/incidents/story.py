@@ -60,6 +60,8 @@ class Story:
         Number and length of the window it was seen in.
     strict
         True when it passed the shipped generic thresholds; False when a learned leg pointed to it.
+    continued
+        True when it only counts as the continuation of a story that was told.
     strength
         How far beyond the threshold, ``>= 1``; ranks stories of equal kind.
     p_value
@@ -83,6 +85,7 @@ class Story:
     window: int = 0
     window_us: int = 0
     strict: bool = True
+    continued: bool = False
     strength: float = 1.0
     p_value: float | None = None
     scores: dict[str, float] = field(default_factory=dict)

@@ -2,13 +2,14 @@
 
 What belongs here: numbers and their reasons. What does not: how they are counted.
 
-There are two sets. ``STRICT`` says what is reported with no model at all: far above what working
+There are three sets. ``STRICT`` says what is reported with no model at all: far above what working
 networks do. ``LENIENT`` names what a learned leg has already found strange; it only chooses the word.
+``CONTINUED`` says when a lasting condition that was told goes on; it never tells a new one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -146,3 +147,8 @@ LENIENT: Final = Levels(
     upload_bytes=1e6,
 )
 """What names a row that a learned leg pointed to."""
+
+CONTINUED: Final = replace(
+    LENIENT, sweep_hosts=5, spread_hosts=4, spread_ports=4, probe_sources=4, calls=6
+)
+"""What still belongs to a condition that was told within a day: about a quarter of the strict levels."""

@@ -36,6 +36,28 @@ def vain(flows: pl.DataFrame) -> pl.DataFrame:
     return kept.with_columns(SERVICE.alias("service"))
 
 
+def with_refusals(shown: pl.DataFrame, flows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Add the ICMP messages that refuse the attempts: they belong to the same story.
+
+    Parameters
+    ----------
+    shown
+        The attempts.
+    flows
+        All flows of the windows.
+    keys
+        What joins them: ``window`` and ``src_ip``, and ``dst_ip`` when only that host may refuse.
+    """
+    refused = flows.filter(pl.col("icmp_type") == 3)
+    if refused.is_empty():
+        return shown
+    turned = refused.with_columns(
+        pl.col("dst_ip").alias("src_ip"), pl.col("src_ip").alias("dst_ip")
+    )
+    wanted = turned.join(shown.select(keys).unique(), on=keys, how="semi")
+    return pl.concat([shown, wanted.select(shown.columns)])
+
+
 def host_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
     """Find one source that tried many ports, or IP protocols, of one host in vain.
 
@@ -79,7 +101,7 @@ def host_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["ports"] / at.levels.scan_ports,
         )
 
-    return stories(found, shown, _PAIR, describe)
+    return stories(found, with_refusals(shown, flows, _PAIR), _PAIR, describe)
 
 
 def host_sweeps(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -173,7 +195,8 @@ def spread_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["hosts"] / at.levels.spread_hosts,
         )
 
-    return stories(found, attempts, keys, describe)
+    shown = attempts.drop("service")
+    return stories(found, with_refusals(shown, flows, keys), keys, describe)
 
 
 def probed_hosts(flows: pl.DataFrame, at: Sight) -> list[Story]:
