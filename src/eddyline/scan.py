@@ -249,7 +249,7 @@ def scan_flows(
         flows_judged=counted.n_flows,
         model=_summary(pipeline, saved=saved, name=name, rules=settings.rules),
         incidents=incidents,
-        settings=_told(settings),
+        settings=_told(settings, pipeline),
         flow_verdicts=verdicts,
     )
 
@@ -354,8 +354,9 @@ def pipeline_for(
         return _fresh(settings), ""
     if isinstance(model, Pipeline):
         return model, ""
+    promised = _fresh(settings)  # refuses settings that have no meaning
     loaded = Pipeline.load(model)
-    loaded.budget, loaded.error_rate = settings.budget, settings.error_rate
+    loaded.budget, loaded.error_rate = promised.budget, promised.error_rate
     return loaded, Path(model).name
 
 
@@ -391,15 +392,15 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
     return ModelSummary(kind, name, pipeline.trained_flows, first, last, tuple(legs))
 
 
-def _promise(settings: ScanSettings) -> str:
-    if settings.error_rate is not None:
-        return f"at most {settings.error_rate:.0%} of a window's alarms false"
-    return f"{settings.budget:g} false alarms a day"
+def _promise(pipeline: Pipeline) -> str:
+    if pipeline.error_rate is not None:
+        return f"at most {pipeline.error_rate:.0%} of a window's alarms false"
+    return f"{pipeline.budget:g} false alarms a day"
 
 
-def _told(settings: ScanSettings) -> dict[str, str]:
+def _told(settings: ScanSettings, pipeline: Pipeline) -> dict[str, str]:
     return {
-        "alarms": _promise(settings),
+        "alarms": _promise(pipeline),
         "generic levels": "on" if settings.rules else "off",
         "inside": ", ".join(settings.internal) if settings.internal else "private ranges",
         "ignored": str(settings.ignore),
