@@ -60,8 +60,9 @@ def smurf(n: int) -> FlowBatch:
 def icmp_tunnel(n: int, payload: int = 150) -> FlowBatch:
     """Exchange n ICMP packets of a payload each."""
     sent = replace(PING, pkts_out=n // 2, pkts_in=n - n // 2)
-    sizes = {"payload_out": payload * (n // 2), "payload_in": payload * (n - n // 2)}
-    return flows(A, OUT, every(1, 1), replace(sent, **sizes, duration_s=60.0))
+    out, back = payload * (n // 2), payload * (n - n // 2)
+    long = replace(sent, payload_out=out, payload_in=back, duration_s=60.0)
+    return flows(A, OUT, every(1, 1), long)
 
 
 def reflection(n: int) -> FlowBatch:
