@@ -72,7 +72,12 @@ OWN_MARGIN: Final = 1.5
 """A measure up to this many times the entity's own largest is normal for it."""
 
 
-def look(flows: pl.DataFrame, levels: Levels, window_us: int) -> list[Story]:
+def look(
+    flows: pl.DataFrame,
+    levels: Levels,
+    window_us: int,
+    keep: Callable[[Story], bool] | None = None,
+) -> list[Story]:
     """Find all stories in the flows of some windows; each flow is told at most once.
 
     Parameters
@@ -83,14 +88,13 @@ def look(flows: pl.DataFrame, levels: Levels, window_us: int) -> list[Story]:
         Least counts.
     window_us
         Length of the window, µs.
+    keep
+        Which stories are wanted, asked before their flows are known; None for all.
     """
     found: list[Story] = []
     left = flows
     for pattern in PATTERNS:
-        stories = pattern(left, Sight(levels, window_us))
-        if window_us > WINDOW_US:
-            for story in stories:  # an hour is held against hours
-                story.grain = "host_hour" if story.grain == "host" else story.grain
+        stories = pattern(left, Sight(levels, window_us, keep))
         if stories:
             found.extend(stories)
             told = pl.concat([story.flows.select("flow") for story in stories])
@@ -157,12 +161,15 @@ class Finder:
         """Find patterns whose measure is several times the largest that was learned anywhere."""
         if self.known.from_itself or not self.known.normals:
             return []
-        beyond = []
-        for story in look(_untold(judged.flows, told), LENIENT, judged.window_us):
+
+        def is_beyond(story: Story) -> bool:
             peak = self.known.network_peak(story.grain, story.feature)
-            if peak is not None and story.value >= PEAK_MARGIN * max(peak[0], 1.0):
-                story.strict, story.p_value = False, peak[1]
-                beyond.append(story)
+            return peak is not None and story.value >= PEAK_MARGIN * max(peak[0], 1.0)
+
+        beyond = look(_untold(judged.flows, told), LENIENT, judged.window_us, is_beyond)
+        for story in beyond:
+            peak = self.known.network_peak(story.grain, story.feature)
+            story.strict, story.p_value = False, None if peak is None else peak[1]
         return beyond
 
     def _is_own(self, story: Story) -> bool:

@@ -63,7 +63,7 @@ def smurfs(flows: pl.DataFrame, at: Sight) -> list[Story]:
         )
 
     renamed = found.rename({"src_ip": "asker"})
-    return stories(renamed, shown, ["window", "asker"], describe)
+    return stories(renamed, shown, ["window", "asker"], describe, at)
 
 
 def reflections(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -104,7 +104,7 @@ def reflections(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["sources"] / at.levels.reflection_sources,
         )
 
-    return stories(found, shown, keys, describe)
+    return stories(found, shown, keys, describe, at)
 
 
 def many_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -147,7 +147,7 @@ def many_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["attempts"] / at.levels.flood_flows,
         )
 
-    return stories(found, shown, keys, describe)
+    return stories(found, shown, keys, describe, at)
 
 
 def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -201,4 +201,4 @@ def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=max(1.0, row["attempts"] / at.levels.flood_flows),
         )
 
-    return stories(found, shown, keys, describe)
+    return stories(found, shown, keys, describe, at)

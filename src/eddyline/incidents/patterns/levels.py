@@ -9,8 +9,11 @@ networks do. ``LENIENT`` names what a learned leg has already found strange; it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
+
+from eddyline.incidents.story import Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,13 @@ class Sight:
         Least counts.
     window_us
         Length of the window, µs.
+    keep
+        Which stories are wanted, asked before their flows are put in; None for all.
     """
 
     levels: Levels
     window_us: int
+    keep: Callable[[Story], bool] | None = None
 
 
 STRICT: Final = Levels(

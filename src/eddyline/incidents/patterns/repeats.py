@@ -65,7 +65,7 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["attempts"] / at.levels.logins,
         )
 
-    return stories(found, shown, _KEYS, describe)
+    return stories(found, shown, _KEYS, describe, at)
 
 
 def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -116,7 +116,7 @@ def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["vain"] / at.levels.calls,
         )
 
-    return stories(found, shown, _KEYS, describe)
+    return stories(found, shown, _KEYS, describe, at)
 
 
 def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -175,4 +175,4 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["attempts"] / at.levels.beacons,
         )
 
-    return stories(found, shown, _KEYS, describe)
+    return stories(found, shown, _KEYS, describe, at)

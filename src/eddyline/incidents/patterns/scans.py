@@ -101,7 +101,7 @@ def host_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["ports"] / at.levels.scan_ports,
         )
 
-    return stories(found, with_refusals(shown, flows, _PAIR), _PAIR, describe)
+    return stories(found, with_refusals(shown, flows, _PAIR), _PAIR, describe, at)
 
 
 def host_sweeps(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -152,7 +152,7 @@ def host_sweeps(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["hosts"] / at.levels.sweep_hosts,
         )
 
-    return stories(found, attempts, keys, describe)
+    return stories(found, attempts, keys, describe, at)
 
 
 def spread_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -196,7 +196,7 @@ def spread_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
         )
 
     shown = attempts.drop("service")
-    return stories(found, with_refusals(shown, flows, keys), keys, describe)
+    return stories(found, with_refusals(shown, flows, keys), keys, describe, at)
 
 
 def probed_hosts(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -238,4 +238,4 @@ def probed_hosts(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["sources"] / at.levels.probe_sources,
         )
 
-    return stories(found, attempts, keys, describe)
+    return stories(found, attempts, keys, describe, at)

@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from eddyline.features.columns import WINDOW_US
+from eddyline.incidents.patterns.levels import Sight
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
 
 SERVICE = pl.col("ip_proto").fill_null(255).cast(pl.Int32) * 65537 + pl.col("port") + 1
@@ -19,7 +21,11 @@ Describe = Callable[[dict[str, Any]], Story]
 
 
 def stories(
-    groups: pl.DataFrame, flows: pl.DataFrame, keys: Sequence[str], describe: Describe
+    groups: pl.DataFrame,
+    flows: pl.DataFrame,
+    keys: Sequence[str],
+    describe: Describe,
+    at: Sight | None = None,
 ) -> list[Story]:
     """Make a story of each group, with its flows.
 
@@ -33,23 +39,31 @@ def stories(
         Columns that join the two.
     describe
         From a row of ``groups`` to a story; its flows are put in here.
+    at
+        Says which stories are wanted; None for all.
     """
     if groups.is_empty():
         return []
     ordered = groups.sort(*[pl.col(key).cast(pl.String) for key in keys])
-    numbered = ordered.with_row_index("group")
-    shown = flows.join(numbered.select("group", *keys), on=list(keys), how="inner")
-    evidence = shown.select("group", *EVIDENCE_COLUMNS)
-    parts = {
-        key[0]: part
-        for key, part in evidence.partition_by("group", as_dict=True, include_key=False).items()
-    }
     found = []
-    for row in numbered.iter_rows(named=True):
+    for row in ordered.iter_rows(named=True):
         story = describe(row)
         story.window = row["window"]
-        story.flows = parts[row["group"]]
+        if at is not None and at.window_us > WINDOW_US and story.grain == "host":
+            story.grain = "host_hour"  # an hour is held against hours
         found.append(story)
+    if at is not None and at.keep is not None:
+        wanted = [at.keep(story) for story in found]
+        found = [story for story, is_wanted in zip(found, wanted, strict=True) if is_wanted]
+        ordered = ordered.filter(pl.Series(wanted, dtype=pl.Boolean))
+    if not found:
+        return []
+    numbered = ordered.select(keys).with_row_index("group")
+    shown = flows.join(numbered, on=list(keys), how="inner")
+    evidence = shown.select("group", *EVIDENCE_COLUMNS)
+    parts = evidence.partition_by("group", as_dict=True, include_key=False)
+    for number, story in enumerate(found):
+        story.flows = parts[(number,)]
     return found
 
 

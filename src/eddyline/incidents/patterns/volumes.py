@@ -64,7 +64,7 @@ def dns_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=max(1.0, row["pkts"] / at.levels.dns_pkts),
         )
 
-    return stories(found, shown, _PAIR, describe)
+    return stories(found, shown, _PAIR, describe, at)
 
 
 def icmp_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -110,7 +110,7 @@ def icmp_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["pkts"] / at.levels.icmp_pkts,
         )
 
-    return stories(found, shown, _PAIR, describe)
+    return stories(found, shown, _PAIR, describe, at)
 
 
 def _asker_first(flows: pl.DataFrame) -> pl.DataFrame:
@@ -161,4 +161,4 @@ def uploads(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["bytes"] / at.levels.upload_bytes,
         )
 
-    return stories(found, shown, _PAIR, describe)
+    return stories(found, shown, _PAIR, describe, at)
