@@ -68,7 +68,7 @@ def test_an_alarm_is_explained_by_stories_of_its_own_window_only() -> None:
     )
     early = traffic.flows("10.20.1.99", "10.9.9.7", [traffic.START_US], tag="early")
     flows = windowed(late, early)
-    told, alarms = story(flows, "late"), [alarm(flows["window"].min(), "10.20.1.99")]
+    told, alarms = story(flows, "late"), [alarm(min(flows["window"].to_list()), "10.20.1.99")]
 
     assert told.window == alarms[0].window + 1
     assert attach([told], alarms, Pointed(flows, alarms)) == [False]

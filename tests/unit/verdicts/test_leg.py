@@ -1,0 +1,219 @@
+"""A leg is calibrated by rows that its detector did not see."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from eddyline.errors import ModelError, TooFewRowsError
+from eddyline.features.registry import VIEWS
+from eddyline.features.view import WindowBuffer
+from eddyline.tables import TokenGroups
+from eddyline.testing import traffic
+from eddyline.verdicts.archive import read_archive, write_archive
+from eddyline.verdicts.leg import (
+    FOLDS,
+    MIN_FIT_ROWS,
+    Leg,
+    LegRows,
+    LegSpec,
+    min_windows,
+    token_groups,
+)
+from eddyline.verdicts.rows import joined, leg_rows, numbered, thin, windows
+from eddyline.verdicts.saved import describe, leg_arrays, load_leg
+
+SPECS = [
+    LegSpec("host", "tails"),
+    LegSpec("host", "tails", own=True),
+    LegSpec("segment", "neighbours", weight=0.3),
+    LegSpec("dyad", "ngram", params={"order": 1}),
+    LegSpec("host", "isolation_forest", params={"n_trees": 20}),
+]
+
+
+def made_rows(n: int = 300, n_entities: int = 20, seed: int = 0, width: int = 4) -> LegRows:
+    """Make rows of some entities over many windows."""
+    rng = np.random.default_rng(seed)
+    entities = np.array([f"10.0.0.{i}" for i in rng.integers(0, n_entities, n)])
+    X = np.round(rng.lognormal(2.0, 1.0, (n, width)), 3)
+    tokens = pl.Series([[f"tcp/{p}:9" for p in rng.integers(1, 9, 1 + i % 4)] for i in range(n)])
+    return LegRows(X, entities, np.sort(rng.integers(0, 60, n)), tokens)
+
+
+@pytest.fixture(scope="module")
+def real_rows():
+    """Give the rows of each view over two quiet hours."""
+    kept: dict[str, list[LegRows]] = {name: [] for name in VIEWS}
+    batches = [traffic.quiet(n_hosts=8, hours=3.0)]
+    for _, closed in windows(list(VIEWS.values()), numbered(batches)):
+        for view, table in closed:
+            kept[view.name].append(leg_rows(view, table))
+    return {name: joined(parts) for name, parts in kept.items()}
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_held_out_scores_do_not_know_the_rows_entity(real_rows, spec) -> None:
+    """However wild its other rows are, a row's score stays: the part that judges it saw none of them.
+
+    A leg with an own past is dealt by time instead: there the other rows of its block do not matter.
+    """
+    rows = real_rows[spec.view]
+    leg = Leg.fit(spec, rows, 0)
+    held = leg.score(rows, held_out=True)
+    target = len(rows) // 2
+    near = rows.windows if spec.own else rows.entities
+    others = near == near[target]
+    others[target] = False
+    X = np.where(others[:, None], rows.X * 50.0 + 1e6, rows.X)
+    tokens = None
+    if rows.tokens is not None:
+        pairs = zip(rows.tokens, others, strict=True)
+        tokens = pl.Series([["x/0:0"] if other else list(t) for t, other in pairs])
+    wild = LegRows(X, rows.entities, rows.windows, tokens)
+    again = Leg.fit(spec, wild, 0)
+
+    assert others.any()
+    assert again.score(wild, held_out=True)[target] == held[target]
+    assert np.array_equal(np.sort(held), leg.calibrator.scores)
+    assert not np.array_equal(leg.score(rows, held_out=False), held)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_saved_leg_scores_to_the_bit(real_rows, spec, tmp_path) -> None:
+    """Whatever the detector, also through a file."""
+    rows = real_rows[spec.view]
+    leg = Leg.fit(spec, rows, 0)
+    entry = describe(spec) | {"fitted_rows": leg.fitted_rows}
+    write_archive(tmp_path / "m.eddy", {"entry": entry}, {"leg": leg_arrays(leg)})
+    manifest, groups = read_archive(tmp_path / "m.eddy")
+    loaded = load_leg(manifest["entry"], groups["leg"])
+
+    expected = leg.score(rows, held_out=False)
+    assert np.array_equal(loaded.score(rows, held_out=False), expected)
+    assert np.array_equal(loaded.calibrator.p_values(expected), leg.calibrator.p_values(expected))
+    assert (loaded.spec, loaded.fitted_rows) == (spec, len(rows))
+    assert np.array_equal(loaded.score(rows, held_out=True), expected)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_row_is_scored_alike_alone_and_among_others(real_rows, spec) -> None:
+    """The rows beside it do not matter, nor does the order."""
+    rows = real_rows[spec.view]
+    leg = Leg.fit(spec, rows, 0)
+    whole = leg.score(rows, held_out=False)
+    some = np.random.default_rng(0).permutation(len(rows))[:25]
+
+    assert np.array_equal(leg.score(rows.take(some), held_out=False), whole[some])
+    for row in some[:5]:
+        assert leg.score(rows.take(np.array([row])), held_out=False).tolist() == [whole[row]]
+
+
+def test_too_few_rows_refuse_by_name() -> None:
+    """Forty rows at least."""
+    rows = made_rows(MIN_FIT_ROWS - 1)
+
+    with pytest.raises(TooFewRowsError, match=r"host/tails needs at least 40 rows.*got 39"):
+        Leg.fit(LegSpec("host", "tails"), rows)
+    Leg.fit(LegSpec("host", "tails"), made_rows(MIN_FIT_ROWS))
+
+
+def test_one_entity_cannot_vouch_for_itself() -> None:
+    """Nothing can be held out; an own past can, by time, unless there is one window only."""
+    rows = made_rows(100, n_entities=1)
+    still = LegRows(rows.X, made_rows(100).entities, np.zeros(100, dtype=np.int64))
+
+    with pytest.raises(TooFewRowsError, match=r"host/tails .* more than one entity"):
+        Leg.fit(LegSpec("host", "tails"), rows)
+    Leg.fit(LegSpec("host", "tails", own=True), rows)
+    with pytest.raises(TooFewRowsError, match="host/own_past"):
+        Leg.fit(LegSpec("host", "tails", own=True), still)
+
+
+def test_a_sequence_leg_needs_sequences() -> None:
+    """Numbers are never put in their place."""
+    rows = made_rows(100)
+    bare = LegRows(rows.X, rows.entities, rows.windows)
+
+    with pytest.raises(TooFewRowsError, match="dyad/ngram needs token sequences"):
+        Leg.fit(LegSpec("dyad", "ngram"), bare)
+
+
+def test_no_rows_have_no_scores() -> None:
+    """An empty window is judged too."""
+    leg = Leg.fit(LegSpec("host", "tails"), made_rows())
+
+    assert leg.score(made_rows().take(np.array([], dtype=np.int64)), held_out=False).shape == (0,)
+
+
+def test_the_same_seed_gives_the_same_leg() -> None:
+    """And the order of rows of equal time does not change the folds."""
+    rows = made_rows()
+    one, other = (Leg.fit(LegSpec("host", "isolation_forest"), rows, 3) for _ in range(2))
+
+    assert np.array_equal(one.calibrator.scores, other.calibrator.scores)
+
+
+@given(n=st.integers(1, 60), most=st.integers(1, 60))
+@settings(max_examples=30)
+def test_thinning_keeps_the_order_and_the_ends(n, most) -> None:
+    """At most so many rows, evenly, each at most once."""
+    rows = LegRows(np.arange(n, dtype=float).reshape(-1, 1), np.full(n, "a"), np.arange(n))
+    kept = thin(rows, most).windows
+
+    assert len(kept) == min(n, most)
+    assert (np.diff(kept) > 0).all()
+    assert kept[0] == 0
+    assert most == 1 or kept[-1] == n - 1
+
+
+def test_rows_are_taken_by_mask_or_number_with_their_tokens() -> None:
+    """Everything of a row stays together."""
+    rows = made_rows(50)
+    mask = rows.X[:, 0] > 5.0
+    by_mask, by_number = rows.take(mask), rows.take(np.flatnonzero(mask))
+
+    assert np.array_equal(by_mask.X, by_number.X)
+    assert by_mask.tokens is not None
+    assert rows.tokens is not None
+    kept = [list(t) for t, m in zip(rows.tokens, mask, strict=True) if m]
+    assert by_mask.tokens.to_list() == kept
+
+
+def test_token_lists_are_laid_end_to_end() -> None:
+    """Offsets part the groups."""
+    groups = token_groups(pl.Series([["a", "b"], ["ß|:"], ["c"]]))
+
+    assert isinstance(groups, TokenGroups)
+    assert groups.offsets.tolist() == [0, 2, 3, 4]
+    assert groups.tokens.tolist() == ["a", "b", "ß|:", "c"]
+
+
+def test_hours_make_a_past_sooner_than_minutes() -> None:
+    """Two hours, or twelve windows of five minutes."""
+    assert (min_windows("host"), min_windows("host_hour"), min_windows("dyad")) == (12, 2, 2)
+    assert FOLDS == 5
+
+
+def test_flows_are_numbered_over_the_whole_stream() -> None:
+    """Through batches, empty ones too; views of one length share their windows."""
+    day = traffic.quiet(n_hosts=2, hours=0.5)
+    frames = list(numbered(traffic.cut(day, [0, 10, 10, 40])))
+    lengths = [length for length, _ in windows(list(VIEWS.values()), frames)]
+
+    assert [n for frame in frames for n in frame["flow"]] == list(range(len(day)))
+    assert set(lengths) == {view.window_us for view in VIEWS.values()}
+    assert WindowBuffer(5).finish() is None
+
+
+@pytest.mark.parametrize("gone", ["detector_", "calibration_", "past_"])
+def test_a_leg_without_a_part_is_refused(gone) -> None:
+    """No detector, no calibration, no past: no leg."""
+    spec = LegSpec("host", "tails", own=True)
+    leg = Leg.fit(spec, made_rows(width=len(VIEWS["host"].names)))
+    arrays = {k: v for k, v in leg_arrays(leg).items() if not k.startswith(gone)}
+
+    with pytest.raises((ModelError, KeyError)):
+        load_leg(describe(spec) | {"fitted_rows": 300}, arrays)
