@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings, strategies as st
 
-from eddyline.errors import ModelError, TooFewRowsError
+from eddyline.errors import TooFewRowsError
 from eddyline.features.registry import VIEWS
-from eddyline.features.view import WindowBuffer
 from eddyline.tables import TokenGroups
 from eddyline.testing import traffic
-from eddyline.verdicts.archive import read_archive, write_archive
 from eddyline.verdicts.leg import (
     FOLDS,
     MIN_FIT_ROWS,
@@ -22,8 +19,7 @@ from eddyline.verdicts.leg import (
     min_windows,
     token_groups,
 )
-from eddyline.verdicts.rows import joined, leg_rows, numbered, thin, windows
-from eddyline.verdicts.saved import describe, leg_arrays, load_leg
+from eddyline.verdicts.rows import joined, leg_rows, numbered, windows
 
 SPECS = [
     LegSpec("host", "tails"),
@@ -79,23 +75,6 @@ def test_held_out_scores_do_not_know_the_rows_entity(real_rows, spec) -> None:
     assert again.score(wild, held_out=True)[target] == held[target]
     assert np.array_equal(np.sort(held), leg.calibrator.scores)
     assert not np.array_equal(leg.score(rows, held_out=False), held)
-
-
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_a_saved_leg_scores_to_the_bit(real_rows, spec, tmp_path) -> None:
-    """Whatever the detector, also through a file."""
-    rows = real_rows[spec.view]
-    leg = Leg.fit(spec, rows, 0)
-    entry = describe(spec) | {"fitted_rows": leg.fitted_rows}
-    write_archive(tmp_path / "m.eddy", {"entry": entry}, {"leg": leg_arrays(leg)})
-    manifest, groups = read_archive(tmp_path / "m.eddy")
-    loaded = load_leg(manifest["entry"], groups["leg"])
-
-    expected = leg.score(rows, held_out=False)
-    assert np.array_equal(loaded.score(rows, held_out=False), expected)
-    assert np.array_equal(loaded.calibrator.p_values(expected), leg.calibrator.p_values(expected))
-    assert (loaded.spec, loaded.fitted_rows) == (spec, len(rows))
-    assert np.array_equal(loaded.score(rows, held_out=True), expected)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -156,19 +135,6 @@ def test_the_same_seed_gives_the_same_leg() -> None:
     assert np.array_equal(one.calibrator.scores, other.calibrator.scores)
 
 
-@given(n=st.integers(1, 60), most=st.integers(1, 60))
-@settings(max_examples=30)
-def test_thinning_keeps_the_order_and_the_ends(n, most) -> None:
-    """At most so many rows, evenly, each at most once."""
-    rows = LegRows(np.arange(n, dtype=float).reshape(-1, 1), np.full(n, "a"), np.arange(n))
-    kept = thin(rows, most).windows
-
-    assert len(kept) == min(n, most)
-    assert (np.diff(kept) > 0).all()
-    assert kept[0] == 0
-    assert most == 1 or kept[-1] == n - 1
-
-
 def test_rows_are_taken_by_mask_or_number_with_their_tokens() -> None:
     """Everything of a row stays together."""
     rows = made_rows(50)
@@ -195,25 +161,3 @@ def test_hours_make_a_past_sooner_than_minutes() -> None:
     """Two hours, or twelve windows of five minutes."""
     assert (min_windows("host"), min_windows("host_hour"), min_windows("dyad")) == (12, 2, 2)
     assert FOLDS == 5
-
-
-def test_flows_are_numbered_over_the_whole_stream() -> None:
-    """Through batches, empty ones too; views of one length share their windows."""
-    day = traffic.quiet(n_hosts=2, hours=0.5)
-    frames = list(numbered(traffic.cut(day, [0, 10, 10, 40])))
-    lengths = [length for length, _ in windows(list(VIEWS.values()), frames)]
-
-    assert [n for frame in frames for n in frame["flow"]] == list(range(len(day)))
-    assert set(lengths) == {view.window_us for view in VIEWS.values()}
-    assert WindowBuffer(5).finish() is None
-
-
-@pytest.mark.parametrize("gone", ["detector_", "calibration_", "past_"])
-def test_a_leg_without_a_part_is_refused(gone) -> None:
-    """No detector, no calibration, no past: no leg."""
-    spec = LegSpec("host", "tails", own=True)
-    leg = Leg.fit(spec, made_rows(width=len(VIEWS["host"].names)))
-    arrays = {k: v for k, v in leg_arrays(leg).items() if not k.startswith(gone)}
-
-    with pytest.raises((ModelError, KeyError)):
-        load_leg(describe(spec) | {"fitted_rows": 300}, arrays)
