@@ -5,7 +5,9 @@ What belongs here: the order of the steps and the result they give. What does no
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,65 +27,23 @@ from eddyline.pipeline import DEFAULT_LEGS, Judged, Pipeline
 from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.verdicts.leg import LegSpec
+from eddyline.verdicts.summary import LegSummary, ModelSummary
+
+MOST_UNDER_WAY: Final = 1
+"""Groups of closed windows that wait for their stories; bounds the memory."""
+
+__all__ = [
+    "LegSummary",
+    "ModelSummary",
+    "ScanResult",
+    "ScanSettings",
+    "learn",
+    "pipeline_for",
+    "scan",
+    "scan_flows",
+]
 
 RULES_NOTE: Final = "shipped generic levels: the same on every network, no p-value"
-
-
-@dataclass(frozen=True, slots=True)
-class LegSummary:
-    """How one leg judged: for the report's "how it was judged".
-
-    Parameters
-    ----------
-    name
-        Such as ``host/isolation_forest``.
-    view
-        Grain of its rows: flow, segment, host or dyad.
-    detector
-        Name of the detector, or ``"rules"`` for shipped generic thresholds.
-    fitted_rows
-        Rows of normal it learned from; 0 for rules.
-    calibration_rows
-        Rows that were held out to turn scores into p-values; 0 when there were none.
-    judged_rows
-        Rows it scored in this input.
-    note
-        What it could not do, or ``""``.
-    """
-
-    name: str
-    view: str
-    detector: str
-    fitted_rows: int
-    calibration_rows: int
-    judged_rows: int
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
-    """What the input was compared with.
-
-    Parameters
-    ----------
-    kind
-        ``"saved"`` for a model file, ``"capture"`` when the input itself was the (dirty) baseline.
-    name
-        File name of the model, or ``""``.
-    trained_flows
-        Flows of normal it learned from.
-    trained_from_us, trained_to_us
-        Interval of that traffic, µs since the epoch; None when nothing was learned.
-    legs
-        One entry a leg.
-    """
-
-    kind: str
-    name: str
-    trained_flows: int
-    trained_from_us: int | None
-    trained_to_us: int | None
-    legs: tuple[LegSummary, ...] = ()
 
 
 @dataclass(slots=True)
@@ -257,15 +217,28 @@ def scan_flows(
 def _stories(
     judging: Iterable[Judged], finder: Finder, scores: FlowScores | None, report: IngestReport
 ) -> list[Story]:
-    """Find the stories of all windows; an interruption keeps those that were judged."""
+    """Find the stories of all windows while the next are judged.
+
+    One worker, so the order is that of the windows; an interruption keeps what was judged by then.
+    """
+
+    def find(judged: Judged) -> list[Story]:
+        if scores is not None:
+            scores.add(judged)
+        return finder.stories(judged)
+
     stories: list[Story] = []
-    try:
-        for judged in judging:
-            stories.extend(finder.stories(judged))
-            if scores is not None:
-                scores.add(judged)
-    except KeyboardInterrupt:
-        report.interrupted = True
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        under_way: deque[Future[list[Story]]] = deque()
+        try:
+            for judged in judging:
+                under_way.append(worker.submit(find, judged))
+                if len(under_way) > MOST_UNDER_WAY:
+                    stories.extend(under_way.popleft().result())
+        except KeyboardInterrupt:
+            report.interrupted = True
+        for found in under_way:
+            stories.extend(found.result())
     return stories
 
 

@@ -354,6 +354,8 @@ def sentence(saga: Saga, facts: Facts, normal: tuple[float, float] | None, unit:
         Unit of the measure.
     """
     said = SENTENCES[saga.attack](saga, facts)
+    if saga.p_value is None and saga.strict and normal is None:
+        return f"{said} (generic level: nothing learned to compare with)"
     if normal is None or saga.attack == "unusual":
         return said
     low, high = amount(normal[0], unit), amount(normal[1], unit)

@@ -221,7 +221,8 @@ def _tells(view: View, rows: LegRows, normal: ViewNormal) -> NDArray[np.bool_]:
     if not len(rows):
         return np.zeros(0, dtype=bool)
     _, high, _ = _ranges(rows, normal)
-    return _news(view, rows.X, high).any(axis=1)
+    telling: NDArray[np.bool_] = np.any(_news(view, rows.X, high), axis=1)
+    return telling
 
 
 def _reasons(view: View, leg: Leg, row: LegRows, normal: ViewNormal) -> list[Contribution]:
