@@ -105,6 +105,9 @@ def look(
 def plainly_strange(flows: pl.DataFrame, window_us: int) -> pl.DataFrame:
     """Give the numbers of the flows that the strict levels tell a story of.
 
+    What is answered stays, such as the round of a monitor: whether it is a habit can only be told once it
+    was learned.
+
     Parameters
     ----------
     flows
@@ -112,8 +115,14 @@ def plainly_strange(flows: pl.DataFrame, window_us: int) -> pl.DataFrame:
     window_us
         Length of the window, µs.
     """
-    numbers = [story.flows.select("flow") for story in look(flows, STRICT, window_us)]
+    strange = [s for s in look(flows, STRICT, window_us) if not _may_be_habit(s)]
+    numbers = [story.flows.select("flow") for story in strange]
     return pl.concat(numbers) if numbers else flows.select("flow").clear()
+
+
+def _may_be_habit(story: Story) -> bool:
+    """Tell whether a story is of contacts that are mostly answered: only those can be a habit."""
+    return story.measures.get("vain_share", 1.0) <= 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +192,7 @@ class Finder:
             peers = [story.flows["src_ip"][0], story.flows["dst_ip"][0]]
             entity = "|".join(sorted(str(peer) for peer in peers))
         if self.known.from_itself:
-            if story.measures.get("vain_share", 1.0) > 0.5:
+            if not _may_be_habit(story):
                 return False
             habit = self.known.own_habit(story.grain, entity, story.feature)
             return habit is not None and story.value <= OWN_MARGIN * habit
