@@ -31,6 +31,7 @@ from eddyline.verdicts.leg import Leg, LegRows, LegSpec
 from eddyline.verdicts.normal import ViewNormal
 from eddyline.verdicts.rows import closed_flows, joined, leg_rows, numbered, thin, windows
 from eddyline.verdicts.saved import describe, leg_arrays, load_leg
+from eddyline.verdicts.threshold import budget_threshold
 
 DEFAULT_LEGS: Final = (
     LegSpec("host", "tails"),
@@ -52,6 +53,9 @@ DEFAULT_LEGS: Final = (
 LeaveOut = Callable[[pl.DataFrame, int], pl.DataFrame]
 """From the flows of closed windows and their length to a frame of flow numbers (column ``flow``)."""
 
+
+MOST_LEVEL: Final = 0.01
+"""No row alarms above this p-value, however few rows a day there are."""
 
 MAX_LEG_ROWS: Final = 20_000
 """Rows that a leg without an own past is fitted and calibrated on."""
@@ -347,8 +351,8 @@ class Pipeline:
         if normal is None or not verdict.scores:
             return []
         rows = leg_rows(verdict.view, verdict.table)
-        level = min(self.budget / len(self.views) / normal.rows_per_day, 0.01)
-        levels = np.full(len(rows), level)
+        level = budget_threshold(self.budget / len(self.views), normal.rows_per_day).value
+        levels = np.full(len(rows), min(level, MOST_LEVEL))
         if self.error_rate is not None:
             levels = error_rate_levels(verdict.p_values, rows.windows, self.error_rate)
         legs = [self.fitted[name] for name in verdict.scores]

@@ -1,4 +1,4 @@
-"""What crosses the borders between rooms: feature tables, token groups and labels; plain arrays.
+"""What crosses the borders between rooms: feature tables and token groups; plain arrays.
 
 What belongs here: shapes and promises that any matrix or token sequence has. What does not: anything
 that knows of addresses, ports or packets.
@@ -20,32 +20,6 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
-    """Which flows each row stands for, as one flat list with offsets.
-
-    Parameters
-    ----------
-    offsets
-        Shape ``(n + 1,)``, rising from 0; row i owns ``flows[offsets[i]:offsets[i + 1]]``.
-    flows
-        Running numbers of flows in the whole stream, from 0, not positions in a batch.
-    """
-
-    offsets: Integers
-    flows: Integers
-
-    def of(self, row: int) -> Integers:
-        """Give the flows of one row.
-
-        Parameters
-        ----------
-        row
-            Row number, in [0, n).
-        """
-        return self.flows[self.offsets[row] : self.offsets[row + 1]]
-
-
-@dataclass(frozen=True, slots=True)
 class FeatureTable:
     """Rows of numbers with their names and what each row stands for.
 
@@ -57,8 +31,6 @@ class FeatureTable:
         One name a column, length d.
     rows
         Arrays of length n that say what each row stands for, such as ``entity``, ``start``, ``end``.
-    members
-        The flows behind each row; None when a row is one flow of the batch it came from.
 
     Raises
     ------
@@ -69,7 +41,6 @@ class FeatureTable:
     X: Floats
     names: tuple[str, ...]
     rows: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    members: Members | None = None
 
     def __post_init__(self) -> None:
         if self.X.ndim != 2 or self.X.shape[1] != len(self.names):
@@ -114,19 +85,3 @@ class TokenGroups:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The truth beside rows: carried by anyone, looked at only by classifiers and evaluation.
-
-    Parameters
-    ----------
-    values
-        Class of each row as text, shape ``(n,)``; ``""`` when unknown.
-    anomalous
-        True where the class is an attack, shape ``(n,)``.
-    """
-
-    values: NDArray[np.str_]
-    anomalous: NDArray[np.bool_]

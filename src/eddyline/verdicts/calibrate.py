@@ -1,14 +1,14 @@
 """Scores to p-values: how often normal traffic, which the detector did not learn from, scores as high.
 
-What belongs here: conformal p-values, their continuation beyond what was seen, and cross-fitting when there
-is no separate normal. What does not: thresholds (``threshold.py``) and the joining of legs (``fuse.py``).
+What belongs here: conformal p-values and their continuation beyond what was seen. What does not: which rows
+were held out (``leg.py``), thresholds (``threshold.py``) and the joining of legs (``fuse.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,6 @@ CLUSTER = 0.002
 
 KS_LIMIT = 0.01
 """KS probability below which the fitted tail is not trusted."""
-
-
-class Scorer(Protocol):
-    """What cross-fitting needs of a detector."""
-
-    def fit(self, X: Floats) -> Any:
-        """Learn from rows."""
-        ...
-
-    def anomaly_score(self, X: Floats) -> Floats:
-        """Score rows."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,90 +215,3 @@ def _declustered(excess: Floats) -> Floats:
         if kept[-1] - value >= step:
             kept.append(float(value))
     return np.array(kept[::-1])
-
-
-def cross_fit(
-    make_detector: Callable[[], Scorer],
-    X: Floats,
-    groups: NDArray[Any],
-    *,
-    seed: int = 0,
-    folds: int = 5,
-) -> Floats:
-    """Score every row by a detector that did not learn from the row's group.
-
-    For captures that are their own baseline. The rows of one group, such as a host, always share a fold: a
-    row's near-copies would otherwise vouch for it. The fits still see the other groups' attacks.
-
-    Parameters
-    ----------
-    make_detector
-        Gives a fresh detector.
-    X
-        Rows, shape ``(n, d)``, finite.
-    groups
-        Group of each row, shape ``(n,)``.
-    seed
-        Start of the randomness that deals groups to folds.
-    folds
-        Detectors to fit, >= 2; as many as there are groups when those are fewer.
-
-    Raises
-    ------
-    DataError
-        When groups and rows differ in length or folds is below 2.
-    TooFewRowsError
-        When there are fewer than two groups.
-    """
-    if len(groups) != len(X) or folds < 2:
-        message = (
-            f"cross-fitting needs a group for each of {len(X)} rows and folds >= 2, got "
-            f"{len(groups)} and {folds}"
-        )
-        raise DataError(message + "; pass the entity of every row")
-    fold = deal_folds(groups, seed=seed, folds=folds)
-    scores = np.empty(len(X))
-    for number in range(int(fold.max()) + 1):
-        held = fold == number
-        detector = make_detector()
-        detector.fit(np.ascontiguousarray(X[~held]))
-        scores[held] = detector.anomaly_score(np.ascontiguousarray(X[held]))
-    return scores
-
-
-def deal_folds(groups: NDArray[Any], *, seed: int = 0, folds: int = 5) -> NDArray[np.int64]:
-    """Deal whole groups to folds of about equal size.
-
-    Groups go, largest first and equals in random order, to the fold that has the fewest rows so far.
-
-    Parameters
-    ----------
-    groups
-        Group of each row, shape ``(n,)``.
-    seed
-        Start of the randomness.
-    folds
-        Folds wanted, >= 2; as many as there are groups when those are fewer.
-
-    Raises
-    ------
-    TooFewRowsError
-        When there are fewer than two groups.
-    """
-    names, member = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        message = (
-            f"cross-fitting needs at least 2 groups, got {len(names)}; group by a finer key, "
-            f"such as time"
-        )
-        raise TooFewRowsError(message)
-    sizes = np.bincount(member)
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-    load = np.zeros(min(folds, len(names)), dtype=np.int64)
-    fold_of = np.empty(len(names), dtype=np.int64)
-    for group in order:
-        fold_of[group] = int(np.argmin(load))
-        load[fold_of[group]] += sizes[group]
-    dealt: NDArray[np.int64] = fold_of[member]
-    return dealt

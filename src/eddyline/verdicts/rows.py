@@ -16,6 +16,7 @@ import polars as pl
 from eddyline.features.columns import derive
 from eddyline.features.view import View, ViewTable, WindowBuffer
 from eddyline.flows.batch import FlowBatch
+from eddyline.tables import FeatureTable
 from eddyline.verdicts.leg import LegRows
 
 MAX_FIT_ROWS: Final = 60_000
@@ -31,15 +32,20 @@ def leg_rows(view: View, table: ViewTable) -> LegRows:
         The view.
     table
         Its rows.
+
+    Raises
+    ------
+    DataError
+        When the view broke its promise: another width, or a value that is not finite.
     """
     keys = [pl.col(key).cast(pl.String) for key in view.keys]
     entities = table.rows.select(pl.concat_str(keys, separator="|")).to_series()
-    return LegRows(
-        table.X,
-        entities.to_numpy().astype(np.str_),
-        table.rows["window"].to_numpy().astype(np.int64),
-        table.tokens,
-    )
+    rows = {
+        "entity": entities.to_numpy().astype(np.str_),
+        "window": table.rows["window"].to_numpy().astype(np.int64),
+    }
+    checked = FeatureTable(table.X, view.names, rows)
+    return LegRows(checked.X, checked.rows["entity"], checked.rows["window"], table.tokens)
 
 
 def numbered(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:

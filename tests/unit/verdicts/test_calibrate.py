@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from eddyline.detectors.isolation_forest import IsolationForest
 from eddyline.errors import DataError, ModelError, TooFewRowsError
-from eddyline.testing.check_detector import crowd
-from eddyline.verdicts.calibrate import Calibrator, cross_fit, deal_folds
+from eddyline.verdicts.calibrate import Calibrator
 
 DRAWS = {
     "normal": lambda rng, n: rng.normal(size=n),
@@ -164,58 +162,3 @@ def test_senseless_scores_are_named() -> None:
         Calibrator.fit(np.array([]))
     with pytest.raises(DataError, match="inf"):
         Calibrator.fit(np.array([1.0, np.inf]))
-
-
-@given(
-    st.lists(st.integers(0, 30), min_size=2, max_size=200).filter(lambda g: len(set(g)) > 1),
-    st.integers(2, 8),
-)
-def test_folds_keep_groups_whole_and_even(groups: list[int], folds: int) -> None:
-    dealt = deal_folds(np.array(groups), seed=1, folds=folds)
-    sizes = np.bincount(dealt)
-
-    for group in set(groups):
-        assert len(set(dealt[np.array(groups) == group])) == 1
-    assert len(sizes) == min(folds, len(set(groups)))
-    assert sizes.min() >= 1
-    assert sizes.max() - sizes.min() <= np.bincount(groups).max()
-
-
-class Memory:
-    """A detector that knows its training rows: 0 for those, 1 for others."""
-
-    def fit(self, X: np.ndarray) -> Memory:
-        self.known = {row.tobytes() for row in X}
-        return self
-
-    def anomaly_score(self, X: np.ndarray) -> np.ndarray:
-        return np.array([float(row.tobytes() not in self.known) for row in X])
-
-
-def test_no_row_is_scored_by_a_fit_that_saw_its_group() -> None:
-    groups = np.repeat(np.arange(20), 10)
-    X = np.repeat(np.arange(20.0), 10)[:, None]
-
-    assert (cross_fit(Memory, X, groups) == 1.0).all()
-
-
-def test_cross_fitted_scores_calibrate_like_held_out_ones() -> None:
-    rows, groups = crowd(n=1500), np.arange(1500) % 50
-    crossed = Calibrator.fit(cross_fit(IsolationForest, rows, groups))
-    fresh = IsolationForest().fit(rows).anomaly_score(crowd(0, n=3000)[1500:])
-
-    assert abs((crossed.p_values(fresh) <= 0.05).mean() - 0.05) < 0.03
-
-
-def test_cross_fit_is_the_same_for_the_same_seed() -> None:
-    rows, groups = crowd(), np.arange(400) % 9
-    first, second = (cross_fit(IsolationForest, rows, groups, seed=4) for _ in range(2))
-
-    assert np.array_equal(first, second)
-
-
-def test_one_group_cannot_be_crossed() -> None:
-    with pytest.raises(TooFewRowsError, match="at least 2 groups, got 1"):
-        cross_fit(IsolationForest, crowd(), np.zeros(400))
-    with pytest.raises(DataError, match="got 3 and 5"):
-        cross_fit(IsolationForest, crowd(), np.zeros(3))
