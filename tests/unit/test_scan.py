@@ -33,14 +33,21 @@ def scanned(batches, pipeline=None, asked=None, report=None):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(office_file, attack_day):
+    """Scan the day of seven attacks in one batch."""
+    asked = ScanSettings(flow_verdicts=True)
+    return scanned([attack_day], Pipeline.load(office_file), asked)
+
+
 @given(places=st.lists(st.integers(0, 4000), max_size=12))
 @example(places=[100, 100, 2000])
 @settings(max_examples=4, deadline=None)
-def test_any_cut_into_batches_gives_the_same_incidents(office_file, attack_day, places) -> None:
+def test_any_cut_into_batches_gives_the_same_incidents(
+    whole, office_file, attack_day, places
+) -> None:
     """Uids, ranks, reasons, contributions, evidence and every flow's verdict are equal to the bit."""
     asked = ScanSettings(flow_verdicts=True)
-    whole = scanned([attack_day], Pipeline.load(office_file), asked)
-
     parts = scanned(traffic.cut(attack_day, places), Pipeline.load(office_file), asked)
 
     assert parts.incidents == whole.incidents
@@ -51,9 +58,9 @@ def test_any_cut_into_batches_gives_the_same_incidents(office_file, attack_day, 
     assert parts.flows_judged == whole.flows_judged == len(attack_day)
 
 
-def test_seven_attacks_are_seven_incidents(office, attack_day) -> None:
+def test_seven_attacks_are_seven_incidents(whole, attack_day) -> None:
     """Overlapping in time and place, each is told once, by its own flows."""
-    found = scanned([attack_day], office).incidents
+    found = whole.incidents
 
     assert {one.attack for one in found} == SEVEN
     assert len(found) == 7
@@ -86,9 +93,9 @@ def test_a_quiet_day_is_quiet(office, quiet_day) -> None:
     assert scanned([quiet_day]).incidents == []
 
 
-def test_flows_are_told_at_most_once_by_named_incidents(office, attack_day) -> None:
+def test_flows_are_told_at_most_once_by_named_incidents(whole) -> None:
     """No flow is the evidence of two attacks."""
-    found = scanned([attack_day], office).incidents
+    found = whole.incidents
     told = [evidence.uid for one in found for evidence in one.evidence]
 
     assert len(told) == len(set(told))

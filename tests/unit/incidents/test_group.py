@@ -85,7 +85,7 @@ def test_the_uid_is_stable_while_the_incident_grows() -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_the_order_of_arrival_does_not_matter(seed) -> None:
     """Windows that are closed together come in any order; what is grouped is the same."""
     stories = [
