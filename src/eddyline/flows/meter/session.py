@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -28,15 +28,15 @@ from eddyline.flows.meter.layout import (
     P_COLUMNS,
     Bytes,
     Integers,
+    Number,
     Table,
     make_table,
+    zeros,
 )
 from eddyline.flows.meter.packets import feed
 from eddyline.flows.meter.rows import core_columns, statistics_columns
 from eddyline.flows.meter.table import end_all, gather, rehash
 from eddyline.flows.meter.text import warm_texts
-
-Number = TypeVar("Number", np.int64, np.int32, np.float64)
 
 FIRST_ROWS: Final = 4_096
 """Flows that fit before the table grows."""
@@ -168,7 +168,7 @@ class Meter:
         old = self._table
         rows = len(old.ints)
         room = GROWTH * rows
-        slots = np.zeros(2 * room, dtype=np.int64)
+        slots = zeros((2 * room,), np.int64)
         table = Table(
             ints=_longer(old.ints, room),
             floats=_longer(old.floats, room) if self._statistics else old.floats,
@@ -210,7 +210,7 @@ def _columns(table: NDArray[Number], rows: Integers) -> NDArray[Number]:
 
 def _longer(array: NDArray[Number], rows: int) -> NDArray[Number]:
     """Copy an array into a longer one; the new rows cost no memory before they are used."""
-    longer = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
+    longer = zeros((rows, *array.shape[1:]), array.dtype.type)
     longer[: len(array)] = array
     return longer
 
