@@ -5,14 +5,13 @@ What belongs here: what is done with each packet, in which order. What does not:
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from numpy import int64
 
 from eddyline.flows.meter.count import begin, count, make_key, recall_ports
 from eddyline.flows.meter.headers import read_packet
-from eddyline.flows.meter.jit import inline, kernel, source_digest
+from eddyline.flows.meter.jit import inline, kernel
 from eddyline.flows.meter.layout import (
     ACTIVE_MS,
     BAD_TIME,
@@ -169,38 +168,32 @@ def count_packet(t: Table, r: Integers, key: Integers, time_us: int, length: int
         count_for_peer(t.ints[row], t.floats[row], incoming, length, r[R_FLAGS], now_ms)
 
 
-def build(digest: int) -> Any:
-    """Compile the kernel; ``digest`` of its parts keys the copy on disk.
+@kernel
+def feed(data: Bytes, packets: Integers, start: int, stop: int, t: Table) -> Word:
+    """Take packets in until a row is missing; gives where it stopped.
 
     Parameters
     ----------
-    digest
-        See ``jit.source_digest``.
+    data
+        Bytes that the packets stand in.
+    packets
+        One row a packet: the ``P_`` columns.
+    start, stop
+        Which of them.
+    t
+        State.
     """
-
-    def feed(data: Bytes, packets: Integers, start: int, stop: int, t: Table) -> Word:
-        """Take packets ``start`` to ``stop`` in; gives where it stopped for want of a free row."""
-        t.counts[OK] += digest - digest
-        i = int64(start)
-        while i < stop:
-            ahead = min(int64(BLOCK), stop - i)
-            read_block(data, packets, i, ahead, t)
-            for j in range(ahead):
-                if t.meta[M_FREE] == 0:
-                    return i + j
-                outcome = t.scratch[j, Q_OUTCOME]
-                t.counts[outcome] += 1
-                if outcome == OK:
-                    time_us, length = packets[i + j, P_TIME], packets[i + j, P_LENGTH]
-                    count_packet(t, t.registers[j], t.scratch[j], time_us, length)
-            i += ahead
-        return int64(stop)
-
-    return kernel(feed)
-
-
-feed: Final = build(source_digest(Path(__file__).parent))
-"""``feed(data, packets, start, stop, table) -> int``: take packets in until a row is missing.
-
-``packets`` holds one row a packet (the ``P_`` columns).
-"""
+    i = int64(start)
+    while i < stop:
+        ahead = min(int64(BLOCK), stop - i)
+        read_block(data, packets, i, ahead, t)
+        for j in range(ahead):
+            if t.meta[M_FREE] == 0:
+                return i + j
+            outcome = t.scratch[j, Q_OUTCOME]
+            t.counts[outcome] += 1
+            if outcome == OK:
+                time_us, length = packets[i + j, P_TIME], packets[i + j, P_LENGTH]
+                count_packet(t, t.registers[j], t.scratch[j], time_us, length)
+        i += ahead
+    return int64(stop)

@@ -99,8 +99,8 @@ def write_ipv6(out: Bytes, at: int, high: int, low: int) -> Word:
 
 
 @kernel
-def intern(addresses: Integers, ids: Integers, slots: Integers, out: Bytes) -> tuple[Word, Word]:
-    """Write each distinct address once, a newline after it; gives their number and their bytes.
+def intern(addresses: Integers, ids: Integers, slots: Integers, out: Bytes) -> Word:
+    """Write each distinct address once, a newline after it; gives their bytes.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def intern(addresses: Integers, ids: Integers, slots: Integers, out: Bytes) -> t
         at = write_ipv4(out, at, low) if version == 4 else write_ipv6(out, at, high, low)
         out[at] = _NEWLINE
         at += 1
-    return known, at
+    return at
 
 
 @kernel
@@ -201,6 +201,6 @@ def address_texts(addresses: Integers) -> pl.Series:
     slots = np.zeros(1 << (2 * rows).bit_length(), dtype=np.int64)
     out: NDArray[np.uint8] = np.empty(rows * LONGEST_ADDRESS, dtype=np.uint8)
     with np.errstate(over="ignore"):
-        _, size = intern(np.ascontiguousarray(addresses), ids, slots, out)
+        size = intern(np.ascontiguousarray(addresses), ids, slots, out)
     known = _lines(out[:size]).cast(pl.Categorical())
     return known.gather(pl.Series(ids))
