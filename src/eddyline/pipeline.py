@@ -7,7 +7,7 @@ detectors that did not learn from it. Stories and names are made of alarms in ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from eddyline.verdicts.fuse import fuse_min
 from eddyline.verdicts.known import Known
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
 from eddyline.verdicts.normal import ViewNormal
-from eddyline.verdicts.rows import closed_flows, joined, leg_rows, numbered, thin, windows
+from eddyline.verdicts.rows import LeaveOut, joined, leg_rows, numbered, thin, windows
 from eddyline.verdicts.saved import describe, leg_arrays, load_leg
 from eddyline.verdicts.threshold import budget_threshold
 
@@ -49,10 +49,6 @@ DEFAULT_LEGS: Final = (
     LegSpec("flow", "isolation_forest", params={"n_trees": 100}),
 )
 """One setting for everything: the legs of every scan."""
-
-LeaveOut = Callable[[pl.DataFrame, int], pl.DataFrame]
-"""From the flows of closed windows and their length to a frame of flow numbers (column ``flow``)."""
-
 
 MOST_LEVEL: Final = 0.01
 """No row alarms above this p-value, however few rows a day there are."""
@@ -140,6 +136,7 @@ class Pipeline:
     notes: dict[str, str] = field(default_factory=dict)
     judged_rows: dict[str, int] = field(default_factory=dict)
     trained_flows: int = 0
+    left_out: int = 0
     trained_us: tuple[int, int] | None = None
     from_itself: bool = False
 
@@ -156,15 +153,18 @@ class Pipeline:
         """The views that the legs look at, in the order of the legs."""
         return [view_named(name) for name in dict.fromkeys(leg.view for leg in self.legs)]
 
-    def fit(self, batches: Iterable[FlowBatch]) -> Pipeline:
+    def fit(self, batches: Iterable[FlowBatch], leave_out: LeaveOut | None = None) -> Pipeline:
         """Learn what is normal; a view with too few rows gets no legs and a note that says so.
 
         Parameters
         ----------
         batches
             Flows in event-time order.
+        leave_out
+            Gives the numbers of flows in closed windows that are plainly not normal: they are counted
+            in ``left_out`` and not learned from.
         """
-        return self._fit(numbered(batches))
+        return self._fit(numbered(batches), leave_out)
 
     def judge(self, batches: Iterable[FlowBatch]) -> Iterator[Judged]:
         """Judge flows by what was learned; any cut of the input into batches gives the same.
@@ -193,16 +193,10 @@ class Pipeline:
         """
         self.from_itself = True
         flows = list(numbered(batches))
-        kept = flows
-        if leave_out is not None:
-            strange = [
-                leave_out(closed, length) for length, closed in closed_flows(self.views, flows)
-            ]
-            told = pl.concat(strange).unique() if strange else pl.DataFrame()
-            if told.height:
-                kept = [frame.join(told, on="flow", how="anti") for frame in flows]
-                kept = kept if sum(frame.height for frame in kept) else flows
-        self._fit(kept)
+        try:
+            self._fit(flows, leave_out)
+        except TooFewRowsError as error:  # plain attacks are all there is: nothing is normal here
+            self.notes = {spec.name: str(error) for spec in self.legs}
         return self._judge(flows, held_out=True)
 
     @property
@@ -279,38 +273,43 @@ class Pipeline:
             raise ModelError(message) from error
         return model
 
-    def _fit(self, frames: Iterable[pl.DataFrame]) -> Pipeline:
+    def _fit(self, frames: Iterable[pl.DataFrame], leave_out: LeaveOut | None) -> Pipeline:
         """Learn from derived flows."""
         kept: dict[str, list[LegRows]] = {view.name: [] for view in self.views}
         counts = dict.fromkeys(kept, 0)
-        first, last = None, None
-        for _, closed in windows(self.views, self._seen(frames)):
+        shortest = min(view.window_us for view in self.views)
+        learned = _Learned()
+        for window_us, closed in windows(self.views, learned.seen(frames), leave_out):
+            if window_us == shortest:
+                learned.take(closed[0][1].flows)
             for view, table in closed:
                 rows = leg_rows(view, table)
                 counts[view.name] += len(rows)
                 kept[view.name].append(rows)
-                first = min(first or 2**62, int(table.flows["ts_end"].min()))  # type: ignore[arg-type]
-                last = max(last or 0, int(table.flows["ts_end"].max()))  # type: ignore[arg-type]
-        if first is None or last is None:
-            message = "there must be flows to learn from, got none; check the input"
+        self.trained_flows, self.left_out = learned.n_flows, learned.n_seen - learned.n_flows
+        self.services = sorted(learned.services)
+        if not learned.n_flows:
+            message = (
+                "there must be flows to learn from, got none that are not plain attacks; "
+                "give it quieter traffic"
+            )
             raise TooFewRowsError(message)
-        self.trained_us = (first, last)
+        self.trained_us = (learned.first_us, learned.last_us)
+        span_us = learned.last_us - learned.first_us
         for view in self.views:
-            rows = thin(joined(kept.pop(view.name)))
-            self.normals[view.name] = ViewNormal.fit(view, rows, counts[view.name], last - first)
-            for spec in self.legs:
-                if spec.view == view.name:
-                    self._fit_leg(spec, rows)
+            self._fit_view(view, kept.pop(view.name), counts[view.name], span_us)
         return self
 
-    def _seen(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Count the flows that are learned from and note the services that answer in them."""
-        answering: set[str] = set()
-        for frame in frames:
-            self.trained_flows += frame.height
-            answering.update(services(frame)["service_name"].unique().to_list())
-            yield frame
-        self.services = sorted(answering)
+    def _fit_view(self, view: View, parts: list[LegRows], n_rows: int, span_us: int) -> None:
+        """Learn what is normal for one view and fit its legs."""
+        specs = [spec for spec in self.legs if spec.view == view.name]
+        if not parts:
+            self.notes |= {spec.name: "every flow of its windows was left out" for spec in specs}
+            return
+        rows = thin(joined(parts))
+        self.normals[view.name] = ViewNormal.fit(view, rows, n_rows, span_us)
+        for spec in specs:
+            self._fit_leg(spec, rows)
 
     def _fit_leg(self, spec: LegSpec, rows: LegRows) -> None:
         try:
@@ -366,3 +365,28 @@ class Pipeline:
             normal=normal,
             levels=levels,
         )
+
+
+@dataclass(slots=True)
+class _Learned:
+    """What passes by while rows are made of it, each flow counted once."""
+
+    n_seen: int = 0
+    n_flows: int = 0
+    first_us: int = 2**62
+    last_us: int = 0
+    services: set[str] = field(default_factory=set)
+
+    def seen(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Count the flows that come in."""
+        for frame in frames:
+            self.n_seen += frame.height
+            yield frame
+
+    def take(self, flows: pl.DataFrame) -> None:
+        """Count flows that are learned from and note the services that answer in them."""
+        ends = flows["ts_end"]
+        self.n_flows += flows.height
+        self.first_us = min(self.first_us, int(ends.min()))  # type: ignore[arg-type]
+        self.last_us = max(self.last_us, int(ends.max()))  # type: ignore[arg-type]
+        self.services.update(services(flows)["service_name"].unique().to_list())

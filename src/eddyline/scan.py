@@ -280,7 +280,9 @@ def learn(
         report=account,
         progress=progress,
     )
-    return _fresh(wanted).fit(wanted.ignore.kept(batches))
+    return _fresh(wanted).fit(
+        wanted.ignore.kept(batches), plainly_strange if wanted.rules else None
+    )
 
 
 class _Counted:

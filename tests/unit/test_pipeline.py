@@ -115,14 +115,18 @@ def test_flows_left_out_are_judged_but_not_learned_from(quiet_day) -> None:
     assert sum(part.flows.height for part in judged if part.window_us < 3_600_000_000) == len(day)
 
 
-def test_an_input_that_is_all_strange_is_learned_whole() -> None:
-    """There must be something to learn from."""
+def test_an_input_that_is_all_strange_teaches_nothing() -> None:
+    """Where nothing is normal, rows are still judged by patterns, and no leg pretends to know."""
     scan = shapes.sweep(n_hosts=50)
     pipeline = Pipeline(FEW_LEGS)
     judged = list(pipeline.fit_judge([scan], lambda flows, _w: flows.select("flow")))
 
-    assert pipeline.trained_flows == 50
+    assert pipeline.trained_flows == 0
+    assert pipeline.left_out == 50
+    assert not pipeline.fitted
+    assert set(pipeline.notes) == {spec.name for spec in FEW_LEGS}
     assert judged
+    assert all(np.isnan(verdict.p_values).all() for part in judged for verdict in part.verdicts)
 
 
 def test_a_second_input_is_counted_apart(office, quiet_day) -> None:

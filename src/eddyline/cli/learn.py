@@ -34,6 +34,11 @@ def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) ->
     pipeline.save(out)
     if not quiet:
         print(f"Learned {pipeline.trained_flows:,} flows into {out}.")
+        if pipeline.left_out:
+            print(
+                f"  {pipeline.left_out:,} flows were left out of normal: they show attacks by the "
+                "generic levels; 'eddyline scan' on the same input names them."
+            )
         for name in (spec.name for spec in pipeline.legs):
             leg = pipeline.fitted.get(name)
             rows = f"{leg.fitted_rows:,} rows" if leg else "not learned"

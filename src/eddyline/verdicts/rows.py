@@ -6,7 +6,7 @@ what a leg does with rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -18,6 +18,9 @@ from eddyline.features.view import View, ViewTable, WindowBuffer
 from eddyline.flows.batch import FlowBatch
 from eddyline.tables import FeatureTable
 from eddyline.verdicts.leg import LegRows
+
+LeaveOut = Callable[[pl.DataFrame, int], pl.DataFrame]
+"""From the flows of closed windows and their length to a frame of flow numbers (column ``flow``)."""
 
 MAX_FIT_ROWS: Final = 60_000
 """Rows of one view that a fit keeps; more are thinned evenly by entity and time."""
@@ -64,7 +67,7 @@ def numbered(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
 
 
 def windows(
-    views: Sequence[View], frames: Iterable[pl.DataFrame]
+    views: Sequence[View], frames: Iterable[pl.DataFrame], leave_out: LeaveOut | None = None
 ) -> Iterator[tuple[int, list[tuple[View, ViewTable]]]]:
     """Give the views' rows each time windows are closed: length, then view and table.
 
@@ -74,9 +77,17 @@ def windows(
         Which views; those of one window length share a buffer.
     frames
         Derived, numbered flows in event-time order.
+    leave_out
+        Gives the numbers of flows in closed windows that no row is made of; None to use all.
     """
     for length, closed in closed_flows(views, frames):
-        yield length, [(view, view.build(closed)) for view in views if view.window_us == length]
+        kept = closed
+        if leave_out is not None:
+            kept = closed.join(
+                leave_out(closed, length), on="flow", how="anti", maintain_order="left"
+            )
+        if kept.height:
+            yield length, [(view, view.build(kept)) for view in views if view.window_us == length]
 
 
 def closed_flows(
