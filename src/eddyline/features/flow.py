@@ -77,5 +77,5 @@ def build(flows: pl.DataFrame) -> ViewTable:
     return ViewTable(rows, np.ascontiguousarray(matrix.to_numpy()), flows)
 
 
-FLOW: Final = View("flow", WINDOW_US, ("uid",), FEATURES, build, "")
+FLOW: Final = View("flow", WINDOW_US, ("uid",), FEATURES, build, "", owner=("src_ip",))
 """Each flow alone."""

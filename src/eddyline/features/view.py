@@ -62,6 +62,8 @@ class View:
         From derived flows with a column ``window`` to the table.
     span_words
         The window as a person says it.
+    owner
+        Columns that say whose behaviour a row is; empty when they are the keys.
     """
 
     name: str
@@ -70,6 +72,7 @@ class View:
     features: tuple[Feature, ...]
     build: Callable[[pl.DataFrame], ViewTable]
     span_words: str
+    owner: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

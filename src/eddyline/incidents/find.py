@@ -65,7 +65,12 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
 PEAK_MARGIN: Final = 3.0
 """A measure this many times the largest that was learned anywhere is told without an alarm."""
 
-LASTING_PATTERNS: Final[tuple[Pattern, ...]] = (calls, spread_scans, probed_hosts)
+LASTING_PATTERNS: Final[tuple[Pattern, ...]] = (
+    calls,
+    beacons,
+    spread_scans,
+    probed_hosts,
+)
 """Patterns of what is a condition and not an event."""
 
 OWN_MARGIN: Final = 1.5

@@ -217,7 +217,7 @@ def _news(view: View, X: Floats, high: Floats) -> NDArray[np.bool_]:
 
 
 def _tells(view: View, rows: LegRows, normal: ViewNormal) -> NDArray[np.bool_]:
-    """Tell which rows have a value that is news; a sequence may be news without one."""
+    """Tell which rows have a value that is news."""
     if not len(rows):
         return np.zeros(0, dtype=bool)
     _, high, _ = _ranges(rows, normal)

@@ -41,7 +41,7 @@ def leg_rows(view: View, table: ViewTable) -> LegRows:
     DataError
         When the view broke its promise: another width, or a value that is not finite.
     """
-    keys = [pl.col(key).cast(pl.String) for key in view.keys]
+    keys = [pl.col(key).cast(pl.String) for key in view.owner or view.keys]
     entities = table.rows.select(pl.concat_str(keys, separator="|")).to_series()
     rows = {
         "entity": entities.to_numpy().astype(np.str_),

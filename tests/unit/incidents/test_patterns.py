@@ -319,3 +319,12 @@ def test_lenient_levels_never_ask_for_more() -> None:
     """What only chooses the word is easier than what is told for itself."""
     for name in STRICT.__slots__:
         assert getattr(LENIENT, name) <= getattr(STRICT, name), name
+
+
+def test_mail_polling_is_no_guessing() -> None:
+    """A client that asks its mailbox every other minute logs in often, and never in haste."""
+    mailbox = Exchange(port=993, payload_out=700, payload_in=1_200)
+    polls = flows(A, SERVER, every(110, 32), mailbox)
+
+    assert attacks(polls, window_us=HOUR_US) == []
+    assert attacks(flows(A, SERVER, every(10, 32), mailbox), window_us=HOUR_US) == ["guessing"]

@@ -18,6 +18,9 @@ from eddyline.incidents.story import Story
 WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
 """Services where a login looks like any page."""
 
+MOST_GAP_S: Final = 30.0
+"""Median pause between attempts, s, above which logins are polling and not guessing."""
+
 _KEYS = ["window", "src_ip", "dst_ip", "service"]
 
 
@@ -45,10 +48,12 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
         spread("payload_out").alias("out_spread"),
         pl.col("payload_out").median().alias("asked"),
         pl.col("duration_s").median().alias("lasted"),
+        (pl.col("ts").sort().diff().median() / 1e6).alias("gap_s"),
     )
     scale = 1.0 if at.window_us <= WINDOW_US else 1.5
     alike = (pl.col("in_spread") <= 0.35) & (pl.col("asked") <= 6000) & (pl.col("lasted") <= 60)
-    by_login = login & alike & (pl.col("attempts") >= at.levels.logins * scale)
+    pressing = pl.col("gap_s") <= MOST_GAP_S
+    by_login = login & alike & pressing & (pl.col("attempts") >= at.levels.logins * scale)
     same = (pl.col("in_spread") <= 0.05) & (pl.col("out_spread") <= 0.05)
     by_web = web & same & (pl.col("attempts") >= at.levels.web_logins * scale)
     found = counts.filter(by_login | (by_web & (pl.col("rate") >= at.levels.login_rate)))
