@@ -26,6 +26,8 @@ Number = TypeVar("Number", np.int64, np.int32, np.float64, np.uint8)
 LOGGER: Final = logging.getLogger("eddyline.meter")
 LARGE_BYTES: Final = 1 << 21
 """Arrays from this size on stand in large pages."""
+RESERVED_ROWS: Final = 1 << 21
+"""Flows for which addresses are set aside, not memory: up to so many, growth copies no flow."""
 
 IDLE_MS: Final = 120_000
 """A flow without a packet for this long has ended."""
@@ -233,7 +235,7 @@ def zeros(shape: tuple[int, ...], dtype: type[Number]) -> NDArray[Number]:
     """Make an array of zeros that takes memory only where it is written to, in large pages if it can.
 
     A table of flows is read all over: large pages save the processor from looking up where each row
-    stands, and the kernel from handing out its memory 4 kB at a time.
+    stands, and the system from handing out its memory 4 kB at a time.
 
     Parameters
     ----------
@@ -241,6 +243,11 @@ def zeros(shape: tuple[int, ...], dtype: type[Number]) -> NDArray[Number]:
         Shape of the array.
     dtype
         Type of its numbers.
+
+    Raises
+    ------
+    OSError
+        When the system does not give so many addresses.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):
@@ -251,6 +258,41 @@ def zeros(shape: tuple[int, ...], dtype: type[Number]) -> NDArray[Number]:
     except OSError:
         LOGGER.debug("this system has no large pages")
     return np.frombuffer(memory, dtype=dtype).reshape(shape)
+
+
+def reserve(rows: int, columns: int, dtype: type[Number]) -> NDArray[Number]:
+    """Make rows of zeros that ``lengthen`` can add to without copying, as far as addresses were reserved.
+
+    Parameters
+    ----------
+    rows, columns
+        Shape of the array.
+    dtype
+        Type of its numbers.
+    """
+    try:
+        return zeros((max(rows, RESERVED_ROWS), columns), dtype)[:rows]
+    except OSError:  # a limit on addresses: rows are copied when the table grows
+        return np.zeros((rows, columns), dtype=dtype)
+
+
+def lengthen(array: NDArray[Number], rows: int) -> NDArray[Number]:
+    """Give an array more rows, zeros; the new ones cost no memory before they are used.
+
+    Parameters
+    ----------
+    array
+        One or two dimensions, in C order. It may be a part of what is given.
+    rows
+        More than it has.
+    """
+    shape = (rows, *array.shape[1:])
+    whole, size = array.base, math.prod(shape)
+    if isinstance(whole, np.ndarray) and whole.size >= size:
+        return whole.reshape(-1)[:size].reshape(shape)
+    longer = zeros(shape, array.dtype.type)
+    longer[: len(array)] = array
+    return longer
 
 
 def make_table(rows: int, *, statistics: bool, seed: int) -> Table:
@@ -271,8 +313,8 @@ def make_table(rows: int, *, statistics: bool, seed: int) -> Table:
     meta[M_STATISTICS] = int(statistics)
     meta[M_SEED] = seed
     return Table(
-        ints=np.zeros((rows, INTEGERS if statistics else CORE_INTEGERS), dtype=np.int64),
-        floats=np.zeros((rows if statistics else 1, FLOATS), dtype=np.float64),
+        ints=reserve(rows, INTEGERS if statistics else CORE_INTEGERS, np.int64),
+        floats=reserve(rows, FLOATS, np.float64) if statistics else np.zeros((1, FLOATS)),
         slots=np.zeros(2 * rows, dtype=np.int64),
         links=np.full((rows, 2), -1, dtype=np.int32),
         free=np.arange(rows - 1, -1, -1, dtype=np.int64),

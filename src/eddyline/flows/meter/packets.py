@@ -89,6 +89,25 @@ def read_frame(data: Bytes, packet: Integers, r: Integers, saved: Integers) -> W
 
 
 @inline
+def come_near(t: Table, count: int) -> None:
+    """Touch the rows of a block and their neighbours in the order of last sight."""
+    touched = int64(0)
+    for j in range(count):
+        row = t.scratch[j, Q_ROW]
+        if row >= 0:
+            touched += t.links[row, 0]
+            for column in range(0, t.ints.shape[1], 8):
+                touched += t.ints[row, column]
+            if t.meta[M_STATISTICS]:
+                touched += int64(t.floats[row, 0] > t.floats[row, FLOATS - 1])
+    for j in range(count):
+        row = t.scratch[j, Q_ROW]
+        if row >= 0:
+            touched += t.links[max(t.links[row, 0], 0), 1] + t.links[max(t.links[row, 1], 0), 0]
+    t.meta[M_TOUCHED] = touched
+
+
+@inline
 def read_block(data: Bytes, packets: Integers, start: int, count: int, t: Table) -> None:
     """Read some packets, and have the rows that they will change brought near.
 
@@ -105,16 +124,7 @@ def read_block(data: Bytes, packets: Integers, start: int, count: int, t: Table)
     for j in range(count):
         if t.scratch[j, Q_OUTCOME] == OK:
             t.scratch[j, Q_ROW] = (t.slots[upper(t.scratch[j, Q_HASH]) & mask] & 0xFFFFFFFF) - 1
-    touched = int64(0)
-    for j in range(count):
-        row = t.scratch[j, Q_ROW]
-        if row >= 0:
-            touched += t.links[row, 0]
-            for column in range(0, t.ints.shape[1], 8):
-                touched += t.ints[row, column]
-            if t.meta[M_STATISTICS]:
-                touched += int64(t.floats[row, 0] > t.floats[row, FLOATS - 1])
-    t.meta[M_TOUCHED] = touched
+    come_near(t, count)
 
 
 @inline

@@ -30,6 +30,7 @@ from eddyline.flows.meter.layout import (
     Integers,
     Number,
     Table,
+    lengthen,
     make_table,
     zeros,
 )
@@ -42,7 +43,7 @@ FIRST_ROWS: Final = 4_096
 """Flows that fit before the table grows."""
 
 GROWTH: Final = 4
-"""How much longer the table gets; a power of two. Copying what was there is what growth costs."""
+"""How much longer the table gets; a power of two. Filling a new hash table is what growth costs."""
 
 
 class Meter:
@@ -170,12 +171,12 @@ class Meter:
         room = GROWTH * rows
         slots = zeros((2 * room,), np.int64)
         table = Table(
-            ints=_longer(old.ints, room),
-            floats=_longer(old.floats, room) if self._statistics else old.floats,
+            ints=lengthen(old.ints, room),
+            floats=lengthen(old.floats, room) if self._statistics else old.floats,
             slots=slots,
-            links=_longer(old.links, room),
-            free=_longer(old.free, room),
-            done=_longer(old.done, room),
+            links=lengthen(old.links, room),
+            free=lengthen(old.free, room),
+            done=lengthen(old.done, room),
             meta=old.meta,
             counts=old.counts,
             notes=old.notes,
@@ -206,13 +207,6 @@ def _columns(table: NDArray[Number], rows: Integers) -> NDArray[Number]:
     out = np.empty((table.shape[1], len(rows)), dtype=table.dtype)
     gather(table, rows, out)
     return out
-
-
-def _longer(array: NDArray[Number], rows: int) -> NDArray[Number]:
-    """Copy an array into a longer one; the new rows cost no memory before they are used."""
-    longer = zeros((rows, *array.shape[1:]), array.dtype.type)
-    longer[: len(array)] = array
-    return longer
 
 
 def _read_only(data: Bytes) -> Bytes:
