@@ -6,13 +6,12 @@ Times are event time. A row of ``Table.ints`` is one flow; addresses are two 64-
 
 from __future__ import annotations
 
-import logging
-import math
-import mmap
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eddyline.flows.meter.memory import reserve
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -20,14 +19,6 @@ Bytes = NDArray[np.uint8]
 Word: TypeAlias = (
     Any  # an int in Python, a 64-bit register when compiled: no type of mypy's covers both
 )
-
-Number = TypeVar("Number", np.int64, np.int32, np.float64, np.uint8)
-
-LOGGER: Final = logging.getLogger("eddyline.meter")
-LARGE_BYTES: Final = 1 << 21
-"""Arrays from this size on stand in large pages."""
-RESERVED_ROWS: Final = 1 << 21
-"""Flows for which addresses are set aside, not memory: up to so many, growth copies no flow."""
 
 IDLE_MS: Final = 120_000
 """A flow without a packet for this long has ended."""
@@ -229,70 +220,6 @@ class Table(NamedTuple):
     registers: Integers
     scratch: Integers
     saved: Integers
-
-
-def zeros(shape: tuple[int, ...], dtype: type[Number]) -> NDArray[Number]:
-    """Make an array of zeros that takes memory only where it is written to, in large pages if it can.
-
-    A table of flows is read all over: large pages save the processor from looking up where each row
-    stands, and the system from handing out its memory 4 kB at a time.
-
-    Parameters
-    ----------
-    shape
-        Shape of the array.
-    dtype
-        Type of its numbers.
-
-    Raises
-    ------
-    OSError
-        When the system does not give so many addresses.
-    """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < LARGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return np.zeros(shape, dtype=dtype)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    try:
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    except OSError:
-        LOGGER.debug("this system has no large pages")
-    return np.frombuffer(memory, dtype=dtype).reshape(shape)
-
-
-def reserve(rows: int, columns: int, dtype: type[Number]) -> NDArray[Number]:
-    """Make rows of zeros that ``lengthen`` can add to without copying, as far as addresses were reserved.
-
-    Parameters
-    ----------
-    rows, columns
-        Shape of the array.
-    dtype
-        Type of its numbers.
-    """
-    try:
-        return zeros((max(rows, RESERVED_ROWS), columns), dtype)[:rows]
-    except OSError:  # a limit on addresses: rows are copied when the table grows
-        return np.zeros((rows, columns), dtype=dtype)
-
-
-def lengthen(array: NDArray[Number], rows: int) -> NDArray[Number]:
-    """Give an array more rows, zeros; the new ones cost no memory before they are used.
-
-    Parameters
-    ----------
-    array
-        One or two dimensions, in C order. It may be a part of what is given.
-    rows
-        More than it has.
-    """
-    shape = (rows, *array.shape[1:])
-    whole, size = array.base, math.prod(shape)
-    if isinstance(whole, np.ndarray) and whole.size >= size:
-        return whole.reshape(-1)[:size].reshape(shape)
-    longer = zeros(shape, array.dtype.type)
-    longer[: len(array)] = array
-    return longer
 
 
 def make_table(rows: int, *, statistics: bool, seed: int) -> Table:

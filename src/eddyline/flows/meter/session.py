@@ -28,12 +28,10 @@ from eddyline.flows.meter.layout import (
     P_COLUMNS,
     Bytes,
     Integers,
-    Number,
     Table,
-    lengthen,
     make_table,
-    zeros,
 )
+from eddyline.flows.meter.memory import Buffers, Number, lengthen, zeros
 from eddyline.flows.meter.packets import feed
 from eddyline.flows.meter.rows import core_columns, statistics_columns
 from eddyline.flows.meter.table import end_all, gather, rehash
@@ -69,6 +67,7 @@ class Meter:
         self._sensor = sensor
         self._statistics = statistics
         self._batch_rows = batch_rows
+        self._buffers = Buffers()
         self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
         self._warm()
 
@@ -127,8 +126,8 @@ class Meter:
             feed(nothing, np.zeros((0, P_COLUMNS), dtype=np.int64), 0, 0, table)
             end_all(table)
             rehash(table.ints, table.slots, table.links, -1)
-            _columns(table.ints, table.done[:0])
-            _columns(table.floats, table.done[:0])
+            self._columns(table.ints, table.done[:0])
+            self._columns(table.floats, table.done[:0])
             warm_texts()
 
     def _watermark(self) -> int:
@@ -155,12 +154,18 @@ class Meter:
         table.done[: len(rest)] = rest
         table.meta[M_DONE] = len(rest)
 
+    def _columns(self, table: NDArray[Number], rows: Integers) -> NDArray[Number]:
+        """Give some rows of the table as columns that each stand in one piece."""
+        out = self._buffers.take((table.shape[1], len(rows)), table.dtype.type)
+        gather(table, rows, out)
+        return out
+
     def _batch(self, rows: Integers) -> FlowBatch:
         """Turn rows of the table into a batch."""
-        n = _columns(self._table.ints, rows)
+        n = self._columns(self._table.ints, rows)
         columns = core_columns(n, self._sensor)
         if self._statistics:
-            columns.update(statistics_columns(n, _columns(self._table.floats, rows)))
+            columns.update(statistics_columns(n, self._columns(self._table.floats, rows)))
         with np.errstate(over="ignore"):
             return FlowBatch.of(pl.DataFrame(columns))
 
@@ -200,13 +205,6 @@ def _event_order(ints: Integers, rows: Integers, ends: Integers) -> Integers:
     uids = ints[rows[among], F_UID].view(np.uint64)
     order[tied] = among[np.lexsort((uids, ints[rows[among], F_FIRST_US], ends[among]))]
     return order
-
-
-def _columns(table: NDArray[Number], rows: Integers) -> NDArray[Number]:
-    """Give some rows of the table as columns that each stand in one piece."""
-    out = np.empty((table.shape[1], len(rows)), dtype=table.dtype)
-    gather(table, rows, out)
-    return out
 
 
 def _read_only(data: Bytes) -> Bytes:
