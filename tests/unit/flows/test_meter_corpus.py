@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -38,6 +39,10 @@ KNOWN = {
 pytestmark = [
     pytest.mark.corpus,
     pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"needs the captures in {CAPTURES}"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("nfstream") is None,
+        reason="needs NFStream: pip install --group oracle",
+    ),
 ]
 
 
