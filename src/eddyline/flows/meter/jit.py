@@ -27,7 +27,7 @@ PATIENCE_S: Final = 1.5
 """A kernel that is on disk is ready sooner; whoever waits longer is told why."""
 
 COMPILE_S: Final = 15
-"""Seconds that compilation takes, for the notice only: 10.8 s of CPU were measured on a server core."""
+"""Seconds that compilation takes, for the notice only: 16 s of CPU were measured on a busy server core."""
 
 
 _OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "_nrt": False}
