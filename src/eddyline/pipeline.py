@@ -142,7 +142,7 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         if not self.budget > 0:
-            message = f"budget must be > 0 false alarms a day, got {self.budget}; 1 is usual"
+            message = f"budget must be > 0 false alarms a day, got {self.budget}; 2 is the default"
             raise UsageError(message)
         if self.error_rate is not None and not 0 < self.error_rate < 1:
             message = f"error_rate must be in (0, 1), got {self.error_rate}; pass a share"

@@ -15,6 +15,7 @@ from typing import Final
 
 import polars as pl
 
+from eddyline.errors import UsageError
 from eddyline.flows.batch import FlowBatch
 from eddyline.incidents.find import Finder, plainly_strange
 from eddyline.incidents.flow_scores import FlowScores
@@ -324,9 +325,17 @@ def pipeline_for(
     ------
     ModelError
         When the model file cannot be used.
+    UsageError
+        When legs are asked for that the model did not learn.
     """
     if model is None:
         return _fresh(settings), ""
+    if settings.more_legs:
+        message = (
+            f"more legs are learned with the model, got {settings.more_legs[0].name!r} beside one; "
+            "learn the model with them"
+        )
+        raise UsageError(message)
     if isinstance(model, Pipeline):
         return model, ""
     promised = _fresh(settings)  # refuses settings that have no meaning
@@ -379,5 +388,5 @@ def _told(settings: ScanSettings, pipeline: Pipeline) -> dict[str, str]:
         "generic levels": "on" if settings.rules else "off",
         "inside": ", ".join(settings.internal) if settings.internal else "private ranges",
         "ignored": str(settings.ignore),
-        "seed": str(settings.seed),
+        "seed": str(pipeline.seed),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.cli.settings import map_of
 from eddyline.flows.batch import FlowBatch
@@ -50,6 +51,7 @@ def run_flows(
     quiet
         True to say nothing.
     """
+    check_outputs([out], paths)
     report = IngestReport()
     with shown("reading", quiet=quiet) as progress:
         batches = read_flows(

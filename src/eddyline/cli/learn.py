@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.read.ingest import IngestReport
 from eddyline.scan import learn
@@ -28,6 +29,7 @@ def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) ->
     quiet
         True to print nothing.
     """
+    check_outputs([out], paths)
     report = IngestReport()
     with shown("reading", quiet=quiet) as progress:
         pipeline = learn(list(paths), settings=settings, report=report, progress=progress)

@@ -39,6 +39,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -63,6 +64,10 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        what = f"{error.filename!r}: " if error.filename else ""
+        print(f"eddyline: cannot read or write {what}{error.strerror}", file=sys.stderr)
+        sys.exit(2)
 
 
 @app.command()

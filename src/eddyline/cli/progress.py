@@ -28,7 +28,7 @@ def shown(words: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | N
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from time import monotonic
+    from threading import Timer
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -42,14 +42,11 @@ def shown(words: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | N
         transient=True,
     )
     task = bar.add_task(words, total=None)
-    begun = monotonic()
-    started = False
+    patience = Timer(PATIENCE_S, bar.start)
+    patience.daemon = True
+    patience.start()
 
     def step(done: int, total: int) -> None:
-        nonlocal started
-        if not started and monotonic() - begun >= PATIENCE_S:
-            bar.start()
-            started = True
         bar.update(task, completed=done, total=total or None)
         if done >= total:
             bar.update(task, description="judging", total=None)
@@ -57,5 +54,6 @@ def shown(words: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | N
     try:
         yield step
     finally:
-        if started:
-            bar.stop()
+        patience.cancel()
+        patience.join()
+        bar.stop()

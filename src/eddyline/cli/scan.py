@@ -9,10 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.scan import ScanResult, ScanSettings, scan
+
+INTERRUPTED: Final = 130
+"""Exit code of a scan that was stopped before it found anything: it does not say that all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,16 @@ def run_scan(paths: Sequence[str], model: Path | None, settings: Any, outputs: O
     outputs
         Where results go.
     """
+    check_outputs([outputs.html, outputs.json, outputs.verdicts], [*paths, str(model or "-")])
     wanted: ScanSettings = replace(
         settings, flow_verdicts=outputs.html is not None or outputs.verdicts is not None
     )
     with shown("reading", quiet=outputs.quiet) as progress:
         result = scan(list(paths), model=model, settings=wanted, progress=progress)
     write_outputs(result, outputs)
-    return 1 if result.incidents else 0
+    if result.incidents:
+        return 1
+    return INTERRUPTED if result.input.interrupted else 0
 
 
 def write_outputs(result: ScanResult, outputs: Outputs) -> None:

@@ -73,17 +73,12 @@ def ordered_pairs(flows: pl.DataFrame) -> pl.DataFrame:
 def _rhythm(flows: pl.DataFrame) -> pl.DataFrame:
     """Tell for each pair and window the busiest service and how regular it is in time and size."""
     service = pl.col("ip_proto").fill_null(255).cast(pl.Int32) * 65537 + pl.col("port") + 1
-    keys = ["window", "a", "b", "src_ip", "service"]
+    keys = ["window", "a", "b", "service"]
     served = flows.with_columns(service.alias("service"))
     busiest = (
         served.group_by(keys)
         .agg(pl.len().alias("service_flows"))
-        .sort(
-            "service_flows",
-            "service",
-            pl.col("src_ip").cast(pl.String),
-            descending=[True, False, False],
-        )
+        .sort("service_flows", "service", descending=[True, False])
         .group_by("window", "a", "b", maintain_order=True)
         .first()
     )

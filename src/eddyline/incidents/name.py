@@ -21,6 +21,12 @@ from eddyline.incidents.group import Saga
 from eddyline.incidents.incident import Technique
 from eddyline.verdicts.reason import amount
 
+CORE_TOLD: Final = 4.0
+"""The core is told beside the whole when the whole lasts this many times longer."""
+
+CORE_LEAST_S: Final = 120.0
+"""Durations up to this are told whole."""
+
 MANY: Final = 10
 """Addresses up to this many are named one by one, beyond as networks."""
 
@@ -59,6 +65,8 @@ class Facts:
         Transport protocol, or ``"mixed"``.
     span_s
         From the first start to the last end.
+    core_s
+        Shortest time that holds nine of ten flows.
     bytes_out, bytes_in
         Sums.
     """
@@ -72,6 +80,7 @@ class Facts:
     ports: list[int]
     proto: str
     span_s: float
+    core_s: float
     bytes_out: float
     bytes_in: float
 
@@ -87,8 +96,11 @@ class Facts:
 
     @property
     def span(self) -> str:
-        """The duration, as a person says it."""
-        return amount(max(self.span_s, 1.0), "s")
+        """The duration, as a person says it; with the shorter one that holds nearly all of it."""
+        whole = amount(max(self.span_s, 1.0), "s")
+        if self.core_s * CORE_TOLD > self.span_s or self.span_s < CORE_LEAST_S:
+            return whole
+        return f"{amount(max(self.core_s, 1.0), 's')} (all but a few; {whole} in all)"
 
     @property
     def service(self) -> str:
@@ -123,9 +135,17 @@ def facts_of(flows: pl.DataFrame) -> Facts:
         ports=ports["port"].head(20).to_list(),
         proto=str(protos[0]) if len(protos) == 1 else "mixed",
         span_s=(int(last) - int(first)) / 1e6,  # type: ignore[arg-type]
+        core_s=_core_s(flows),
         bytes_out=float(flows["bytes_out"].sum()),
         bytes_in=float(flows["bytes_in"].sum()),
     )
+
+
+def _core_s(flows: pl.DataFrame) -> float:
+    """Give the shortest time, s, that holds nine of ten flows."""
+    starts = flows["ts"].sort().to_numpy()
+    held = max(1, -(-9 * len(starts) // 10))
+    return float((starts[held - 1 :] - starts[: len(starts) - held + 1]).min()) / 1e6
 
 
 def places(addresses: pl.Series) -> list[str]:
@@ -249,7 +269,7 @@ def _flood(saga: Saga, facts: Facts) -> str:
 def _guessing(_saga: Saga, facts: Facts) -> str:
     return (
         f"{facts.who} tried to log in to {facts.whom} by {facts.service} {facts.n_flows:,} times "
-        f"in {facts.span}, each try like the other"
+        f"in {facts.span}, the tries alike in size"
     )
 
 
@@ -260,7 +280,7 @@ def _beacon(saga: Saga, facts: Facts) -> str:
     tail = (
         ", mostly without an answer"
         if vain is not None and vain >= 0.5 * saga.measures.get("attempts", 1)
-        else ", regular as a clock and always alike"
+        else ", at even intervals and alike in size"
         if vain is None
         else ""
     )

@@ -98,6 +98,10 @@ def _moment(text: str) -> int:
     return moment
 
 
+SHORTEST_UID: Final = 4
+"""Characters of an identifier from which its beginning is taken for it: fewer look like a rank."""
+
+
 def choose(incidents: Sequence[Incident], wanted: str) -> Incident:
     """Give the incident with a rank, an identifier or the unique beginning of one.
 
@@ -115,7 +119,9 @@ def choose(incidents: Sequence[Incident], wanted: str) -> Incident:
     """
     by_rank = [one for one in incidents if str(one.rank) == wanted]
     starts = (wanted, f"inc-{wanted}")
-    found = by_rank or [one for one in incidents if wanted and one.uid.startswith(starts)]
+    long_enough = len(wanted) >= SHORTEST_UID
+    by_uid = [one for one in incidents if long_enough and one.uid.startswith(starts)]
+    found = by_rank or by_uid
     if len(found) == 1:
         return found[0]
     how_many = f"the report has {len(incidents)} incidents, ranks 1 to {len(incidents)}"

@@ -128,17 +128,6 @@ def time_text(source: str) -> pl.Expr:
     return pl.when(stamp.is_between(0, LATEST_US)).then(stamp)
 
 
-def sane_counts(names: Sequence[str]) -> pl.Expr:
-    """Tell where all of some counters are below 2⁶³, so that sums of two never overflow.
-
-    Parameters
-    ----------
-    names
-        Typed counter columns.
-    """
-    return pl.all_horizontal(pl.col(name).fill_null(0) < 2**63 for name in names)
-
-
 def made_uid(origin: str, lines: NDArray[np.int64]) -> pl.Expr:
     """Make identifiers for rows whose source gives none: the source and the line.
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from eddyline.incidents.incident import ATTACKS, Incident
+from eddyline.verdicts.alarm import SMALLEST_P
 
 ATTACK_TITLES: Final[dict[str, str]] = {
     "ip_sweep": "address sweep",
@@ -204,12 +205,10 @@ def chance(p_value: float | None) -> str:
         return "none"
     if p_value <= 0:
         return "below any normal seen"
+    if p_value <= SMALLEST_P:
+        return f"less than 1 in {count(1e-9 / SMALLEST_P)} billion"
     odds = 1 / p_value
     rounded = float(f"{odds:.2g}") if odds >= 10 else float(f"{odds:.1f}")
-    if rounded >= 1e12:
-        return f"1 in {rounded:.1e}"
-    if rounded >= 1e9:
-        return f"1 in {count(rounded / 1e9)} billion"
     if rounded >= 1e6:
         return f"1 in {count(rounded / 1e6)} million"
     return f"1 in {count(rounded)}"

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from eddyline.errors import ModelError
+from eddyline.errors import ModelError, UsageError
 
 FORMAT: Final = "eddyline-model"
 FORMAT_VERSION: Final = 1
@@ -58,7 +58,15 @@ def write_archive(
         JSON-able description; format, version and hashes are added.
     groups
         Arrays of numbers or text, by group and name.
+
+    Raises
+    ------
+    UsageError
+        When something that is not a file has that name.
     """
+    if path.exists() and not path.is_file():
+        message = f"a model must be written to a file, {str(path)!r} is not one; name a file"
+        raise UsageError(message)
     parts: dict[str, bytes] = {}
     for group, arrays in sorted(groups.items()):
         buffer = io.BytesIO()

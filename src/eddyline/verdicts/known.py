@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from eddyline.features.registry import VIEWS
 from eddyline.verdicts.normal import ViewNormal
+
+MIN_PEAK_ROWS: Final = 200
+"""Rows below which the largest of them says nothing about what a network does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Known:
     def network_peak(self, grain: str, feature: str) -> tuple[float, float] | None:
         """Give the largest value of a feature anywhere in what was learned, and its p-value.
 
-        None when nothing was learned, or when the learned traffic was the judged one.
+        None when too little was learned, or when the learned traffic was the judged one.
 
         Parameters
         ----------
@@ -87,7 +91,7 @@ class Known:
             Name of a feature of that view.
         """
         found = self._of(grain, feature)
-        if found is None or self.from_itself:
+        if found is None or self.from_itself or found[0].n_rows < MIN_PEAK_ROWS:
             return None
         normal, column = found
         return float(normal.quantiles[-1, column]), 1.0 / (normal.n_rows + 1.0)

@@ -87,7 +87,13 @@ def test_any_number_can_be_said(value, unit):
     assert 0 < len(words.quantity(value, unit)) < 40
 
 
-@given(st.floats(1e-15, 1.0))
+def test_what_is_not_calibrated_is_not_told_as_a_number():
+    """Below the smallest p-value there is only a bound."""
+    assert words.chance(1e-9) == "less than 1 in 1 billion"
+    assert words.chance(1e-12) == "less than 1 in 1 billion"
+
+
+@given(st.floats(1.01e-9, 1.0))
 def test_odds_are_near_the_p_value(p_value):
     """Rounding to two digits moves the odds by less than 6 %."""
     text = words.chance(p_value).removeprefix("1 in ").replace(",", "")

@@ -63,4 +63,4 @@ def test_an_entity_is_its_keys_and_rows_are_laid_end_to_end() -> None:
     assert names["dyad"] == ["10.0.0.1|10.0.0.2", "10.0.0.2|10.0.1.9"]
     assert names["segment"] == ["10.0.0.2|10.0.0.0/24", "10.0.0.2|10.0.1.0/24"]
     assert names["host"] == ["10.0.0.1", "10.0.0.2", "10.0.1.9"]
-    assert names["flow"] == ["flow.0", "flow.1"]
+    assert names["flow"] == ["10.0.0.2", "10.0.0.2"]  # its source, whose habits it shows

@@ -23,6 +23,9 @@ from eddyline.flows.meter import native
 LOGGER: Final = logging.getLogger("eddyline.meter")
 """Where the notice goes; a warning, so that it reaches stderr when nobody configured logging."""
 
+OTHER_NUMBA: Final = (AttributeError, ImportError, TypeError, RuntimeError)
+"""What another release of Numba may answer where its insides have moved: Numba then runs the kernel."""
+
 PATIENCE_S: Final = 1.5
 """A kernel that is on disk is ready sooner; whoever waits longer is told why."""
 
@@ -109,7 +112,7 @@ class Kernel:
         if entry is None:
             try:
                 code = native.assemble(*_llvm_text(self._function, arguments))
-            except native.NotNativeError as error:
+            except (native.NotNativeError, *OTHER_NUMBA) as error:
                 LOGGER.warning("the packet kernel cannot be kept on disk: %s", error)
                 self._ordinary = _compiled(self._function)
                 return None

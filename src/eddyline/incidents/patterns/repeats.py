@@ -18,6 +18,34 @@ from eddyline.incidents.story import Story
 WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
 """Services where a login looks like any page."""
 
+LOGIN_BYTES: Final = 6_000
+LOGIN_S: Final = 60.0
+"""Bytes asked and seconds lasted, medians: a try is a key exchange and a few passwords, not a session."""
+
+LOGIN_SPREAD: Final = 0.35
+"""Spread of the answers' sizes: a refusal is always the same text, within what a protocol pads."""
+
+PAGE_SPREAD: Final = 0.05
+"""Spread of sizes for web logins: pages differ much more, the refusal of one form hardly at all."""
+
+ALIKE: Final = 1.6
+"""A flow within this factor of the median sizes is one of the tries; a session that worked is larger."""
+
+HOUR_SCALE: Final = 1.5
+"""How many times more attempts an hour takes than five minutes: people mistype, not 30 times."""
+
+CALLS_SPAN_S: Final = 600.0
+CALLS_VAIN: Final = 0.3
+"""Least time and share in vain of calls: shorter is a retry, less is a service that works."""
+
+BEACON_GAP_S: Final = 5.0
+BEACON_SPAN_S: Final = 1_200.0
+"""Least median pause and time of a beacon: closer together is one page, shorter one visit."""
+
+BEACON_GAP_SPREAD: Final = 0.3
+BEACON_SIZE_SPREAD: Final = 0.1
+"""Spread of pauses and sizes: jitter of half the interval gives 0.25; a fixed request varies by cookies."""
+
 MOST_GAP_S: Final = 30.0
 """Median pause between attempts, s, above which logins are polling and not guessing."""
 
@@ -47,14 +75,16 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
         spread("payload_in").alias("in_spread"),
         spread("payload_out").alias("out_spread"),
         pl.col("payload_out").median().alias("asked"),
+        pl.col("payload_in").median().alias("told"),
         pl.col("duration_s").median().alias("lasted"),
         (pl.col("ts").sort().diff().median() / 1e6).alias("gap_s"),
     )
-    scale = 1.0 if at.window_us <= WINDOW_US else 1.5
-    alike = (pl.col("in_spread") <= 0.35) & (pl.col("asked") <= 6000) & (pl.col("lasted") <= 60)
+    scale = 1.0 if at.window_us <= WINDOW_US else HOUR_SCALE
+    short = (pl.col("asked") <= LOGIN_BYTES) & (pl.col("lasted") <= LOGIN_S)
+    alike = (pl.col("in_spread") <= LOGIN_SPREAD) & short
     pressing = pl.col("gap_s") <= MOST_GAP_S
     by_login = login & alike & pressing & (pl.col("attempts") >= at.levels.logins * scale)
-    same = (pl.col("in_spread") <= 0.05) & (pl.col("out_spread") <= 0.05)
+    same = (pl.col("in_spread") <= PAGE_SPREAD) & (pl.col("out_spread") <= PAGE_SPREAD)
     by_web = web & same & (pl.col("attempts") >= at.levels.web_logins * scale)
     found = counts.filter(by_login | (by_web & (pl.col("rate") >= at.levels.login_rate)))
 
@@ -70,7 +100,12 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["attempts"] / at.levels.logins,
         )
 
-    return stories(found, shown, _KEYS, describe, at)
+    usual = found.select(*_KEYS, "asked", "told")
+    tries = shown.join(usual, on=_KEYS, how="inner").filter(
+        pl.col("payload_out").is_between(pl.col("asked") / ALIKE, pl.col("asked") * ALIKE)
+        & pl.col("payload_in").is_between(pl.col("told") / ALIKE, pl.col("told") * ALIKE)
+    )
+    return stories(found, tries, _KEYS, describe, at)
 
 
 def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
@@ -103,8 +138,8 @@ def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
         )
         .filter(
             (pl.col("vain") >= at.levels.calls)
-            & (pl.col("vain") >= 0.3 * pl.col("attempts"))
-            & (pl.col("span_s") >= 600)
+            & (pl.col("vain") >= CALLS_VAIN * pl.col("attempts"))
+            & (pl.col("span_s") >= CALLS_SPAN_S)
         )
     )
 
@@ -159,10 +194,10 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
         )
         .filter(
             (pl.col("attempts") >= at.levels.beacons)
-            & (pl.col("gap_s") >= 5.0)
-            & (pl.col("gap_spread") <= 0.3)
-            & (pl.col("size_spread") <= 0.1)
-            & (pl.col("span_s") >= 1200)
+            & (pl.col("gap_s") >= BEACON_GAP_S)
+            & (pl.col("gap_spread") <= BEACON_GAP_SPREAD)
+            & (pl.col("size_spread") <= BEACON_SIZE_SPREAD)
+            & (pl.col("span_s") >= BEACON_SPAN_S)
         )
     )
 

@@ -69,22 +69,35 @@ def host_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
         The levels and the length of the window.
     """
     attempts = vain(flows)
+    ported = attempts.filter(pl.col("port") >= 0)
     counts = attempts.group_by(_PAIR).agg(
-        pl.col("service").n_unique().alias("ports"),
+        pl.col("ip_proto").n_unique().alias("protocols"),
         pl.len().alias("attempts"),
         pl.col("internal_src").first(),
         pl.col("internal_dst").first(),
     )
-    found = counts.filter(pl.col("ports") >= at.levels.scan_ports)
-    # Every flow of the pair to a port that was also tried in vain belongs to the scan; the answered
-    # ports of a version scan do too, so take the whole pair when nearly all of it is in vain.
+    by_port = ported.group_by(_PAIR).agg(pl.col("service").n_unique().alias("tried"))
+    least = at.levels.scan_ports
+    protocol_scans = counts.filter(pl.col("protocols") >= least)
     whole = flows.group_by(_PAIR).agg(pl.col("fruitless").mean().alias("vain_share"))
-    found = found.join(whole, on=_PAIR).filter(pl.col("vain_share") >= 0.5)
+    found = (
+        counts.join(by_port, on=_PAIR, how="left")
+        .with_columns(pl.max_horizontal("protocols", "tried").alias("ports"))
+        .filter(pl.col("ports") >= least)
+        .join(whole, on=_PAIR)
+        .filter(pl.col("vain_share") >= 0.5)
+    )
+    # A scan of ports is made of flows with ports, one of IP protocols of all; the answered ports of a
+    # version scan belong to it when nearly all that the two exchange is in vain.
+    answered = flows.filter(~pl.col("fruitless") & (pl.col("port") >= 0))
     mostly = found.filter(pl.col("vain_share") >= 0.8)
     shown = pl.concat(
         [
-            attempts.drop("service").join(found.select(_PAIR), on=_PAIR, how="semi"),
-            flows.filter(~pl.col("fruitless")).join(mostly.select(_PAIR), on=_PAIR, how="semi"),
+            ported.drop("service").join(found.select(_PAIR), on=_PAIR, how="semi"),
+            attempts.drop("service")
+            .filter(pl.col("port") < 0)
+            .join(protocol_scans.select(_PAIR), on=_PAIR, how="semi"),
+            answered.join(mostly.select(_PAIR), on=_PAIR, how="semi"),
         ]
     )
 
