@@ -373,7 +373,9 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
         legs.append(LegSummary("generic", "all", "rules", 0, 0, 0, RULES_NOTE))
     first, last = pipeline.trained_us or (None, None)
     kind = "saved" if saved else "capture"
-    return ModelSummary(kind, name, pipeline.trained_flows, first, last, tuple(legs))
+    return ModelSummary(
+        kind, name, pipeline.trained_flows, first, last, tuple(legs), pipeline.left_out
+    )
 
 
 def _promise(pipeline: Pipeline) -> str:

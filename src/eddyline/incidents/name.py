@@ -25,7 +25,8 @@ CORE_TOLD: Final = 4.0
 """The core is told beside the whole when the whole lasts this many times longer."""
 
 CORE_LEAST_S: Final = 120.0
-"""Durations up to this are told whole."""
+CORE_LEAST_FLOWS: Final = 20
+"""Shorter durations, s, and fewer flows are told whole."""
 
 MANY: Final = 10
 """Addresses up to this many are named one by one, beyond as networks."""
@@ -98,7 +99,8 @@ class Facts:
     def span(self) -> str:
         """The duration, as a person says it; with the shorter one that holds nearly all of it."""
         whole = amount(max(self.span_s, 1.0), "s")
-        if self.core_s * CORE_TOLD > self.span_s or self.span_s < CORE_LEAST_S:
+        few = self.n_flows < CORE_LEAST_FLOWS or self.span_s < CORE_LEAST_S
+        if few or self.core_s * CORE_TOLD > self.span_s:
             return whole
         return f"{amount(max(self.core_s, 1.0), 's')} (all but a few; {whole} in all)"
 

@@ -69,8 +69,11 @@ def compared_with(result: ScanResult) -> str:
     if model.kind == "saved":
         name = f"the model {model.name}" if model.name else "a saved model"
         return f"Compared with {name}: {learned} of normal{when}."
+    out = ""
+    if model.left_out:
+        out = f" ({plural(model.left_out, 'flow')} of plain attacks left out)"
     return (
-        f"Compared with the capture itself, {learned}: what is common in it counts as normal, "
+        f"Compared with the capture itself, {learned}{out}: what is common in it counts as normal, "
         "so an attack that fills the capture can hide."
     )
 

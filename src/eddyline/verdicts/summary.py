@@ -51,6 +51,8 @@ class ModelSummary:
         File name of the model, or ``""``.
     trained_flows
         Flows of normal it learned from.
+    left_out
+        Flows that were not learned from because they are plain attacks.
     trained_from_us, trained_to_us
         Interval of that traffic, µs since the epoch; None when nothing was learned.
     legs
@@ -63,3 +65,4 @@ class ModelSummary:
     trained_from_us: int | None
     trained_to_us: int | None
     legs: tuple[LegSummary, ...] = ()
+    left_out: int = 0
