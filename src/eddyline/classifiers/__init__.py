@@ -1,0 +1,1 @@
+"""Numbers and labels to class probabilities; knows nothing of networks."""

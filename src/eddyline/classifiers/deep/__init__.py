@@ -1,0 +1,1 @@
+"""Classifiers on torch networks; imported by name only, with the extra ``[deep]``."""

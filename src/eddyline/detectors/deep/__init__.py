@@ -1,0 +1,1 @@
+"""Detectors on torch networks; imported by name only, with the extra ``[deep]``."""

@@ -1,0 +1,5 @@
+"""Torch blocks and training loops shared by the deep detectors and classifiers.
+
+What belongs here: layers, losses, and the loop that trains them. What does not: scores and class
+probabilities, which are `detectors.deep` and `classifiers.deep`; anything that knows a network.
+"""
