@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from eddyline.detectors.pareto import MIN_PEAKS, ParetoTail
 from eddyline.errors import DataError, ModelError, TooFewRowsError
 from eddyline.tables import Floats
-from eddyline.verdicts.tail import MIN_PEAKS, ParetoTail
 
 TAIL_LEVEL = 0.98
 """Quantile of the calibration scores from which a tail is fitted."""

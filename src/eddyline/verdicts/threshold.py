@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eddyline.detectors.pareto import MIN_PEAKS, ParetoTail
 from eddyline.errors import DataError, TooFewRowsError, UsageError
 from eddyline.tables import Floats
-from eddyline.verdicts.tail import MIN_PEAKS, ParetoTail
 
 TAIL_LEVEL = 0.98
 """Quantile from which scores are peaks."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.stats import genpareto
 
+from eddyline.detectors.pareto import ParetoTail
 from eddyline.errors import DataError, TooFewRowsError
-from eddyline.verdicts.tail import ParetoTail
 
 SCALE = 2.0
 
@@ -122,3 +122,16 @@ def test_equal_peaks_give_a_finite_tail() -> None:
 
     assert np.isfinite([fitted.shape, fitted.scale]).all()
     assert fitted.scale > 0
+
+
+@pytest.mark.parametrize("shape", [-0.2, 0.0, 0.3])
+def test_censored_peaks_leave_the_tail_where_it_is(shape: float) -> None:
+    """Peaks cut at a level and told as censored give the whole sample's tail; left out, a shorter one."""
+    peaks = genpareto.rvs(shape, scale=SCALE, size=4000, random_state=3)
+    cut = float(np.quantile(peaks, 0.9))
+    seen, beyond = peaks[peaks <= cut], np.full((peaks > cut).sum(), cut)
+    censored, truncated = ParetoTail.fit(seen, censored=beyond), ParetoTail.fit(seen)
+
+    assert censored.shape == pytest.approx(shape, abs=0.1)
+    assert censored.scale == pytest.approx(SCALE, rel=0.1)
+    assert truncated.excess_at(0.01) < 0.9 * censored.excess_at(0.01)

@@ -1,7 +1,8 @@
 """The generalised Pareto tail: what lies beyond the largest values that were seen.
 
 What belongs here: fitting the tail of peaks over a level, its survival function and quantile, and how well
-it fits. What does not: deciding with it (``threshold.py``) or making p-values of it (``calibrate.py``).
+it fits. What does not: deciding with it or making p-values of it (both ``verdicts``), or learning it from a
+stream (``spot.py``).
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class ParetoTail:
         min_peaks: int = MIN_PEAKS,
         least_shape: float = LEAST_SHAPE,
         most_shape: float = MOST_SHAPE,
+        censored: Floats | None = None,
     ) -> ParetoTail:
         """Fit the tail by maximum likelihood.
 
@@ -77,6 +79,9 @@ class ParetoTail:
             Fewest peaks to fit to.
         least_shape, most_shape
             Bounds of the shape; 0 as the lower one forbids a tail that ends.
+        censored
+            Excesses that peaks are only known to lie beyond, > 0: each enters the likelihood by its
+            survival. None or empty when every peak was seen whole; the distance leaves them out.
 
         Raises
         ------
@@ -104,14 +109,15 @@ class ParetoTail:
                 f"with the level"
             )
             raise DataError(message)
-        mean = float(peaks.mean())
+        beyond = np.zeros(0) if censored is None else np.asarray(censored, dtype=np.float64)
+        mean = float(peaks.mean()) + float(beyond.sum()) / len(peaks)
         shape, scale, best = 0.0, mean, -len(peaks) * (1.0 + math.log(mean))
-        for x in _candidates(peaks, mean):
-            gamma, sigma, value = _profile(x, peaks)
+        for x in _candidates(peaks, beyond, mean):
+            gamma, sigma, value = _profile(x, peaks, beyond)
             if value > best and gamma > least_shape:
                 shape, scale, best = gamma, sigma, value
         if shape > most_shape:
-            shape, scale, best = _at_shape(most_shape, peaks)
+            shape, scale, best = _at_shape(most_shape, peaks, beyond)
         distance = _ks(peaks, shape, scale)
         return cls(shape, scale, best, len(peaks), distance, _kolmogorov(distance, len(peaks)))
 
@@ -169,50 +175,56 @@ class ParetoTail:
         return self.scale * math.expm1(-self.shape * math.log(ratio)) / self.shape
 
 
-def _candidates(peaks: Floats, mean: float) -> list[float]:
+def _candidates(peaks: Floats, beyond: Floats, mean: float) -> list[float]:
     """Give the x that locally maximise the profile likelihood on either side of zero."""
-    edge = -1.0 / peaks[-1]
+    edge = -1.0 / max(peaks[-1], beyond.max(initial=0.0))
     below = edge * np.linspace(1e-6, 1.0 - 1e-6, _BELOW)[::-1]
     above = np.geomspace(1e-6, 1e3, _ABOVE) / mean
     found: list[float] = []
     for grid in (below, above):
-        values = [_profile(float(x), peaks)[2] for x in grid]
+        values = [_profile(float(x), peaks, beyond)[2] for x in grid]
         top = int(np.argmax(values))
         low, high = float(grid[max(top - 1, 0)]), float(grid[min(top + 1, len(grid) - 1)])
-        found.append(_golden(low, high, peaks))
+        found.append(_golden(low, high, peaks, beyond))
     return found
 
 
-def _profile(x: float, peaks: Floats) -> tuple[float, float, float]:
+def _profile(x: float, peaks: Floats, beyond: Floats) -> tuple[float, float, float]:
     """Give (gamma, sigma, log-likelihood) of the best tail with gamma / sigma = x."""
-    gamma = float(np.log1p(x * peaks).mean())
+    seen = float(np.log1p(x * peaks).mean())
+    gamma = seen
+    if len(beyond):
+        gamma += float(np.log1p(x * beyond).sum()) / len(peaks)
     if gamma == 0.0 or gamma / x <= 0.0:
         return 0.0, 0.0, -math.inf
     sigma = gamma / x
-    return gamma, sigma, -len(peaks) * (math.log(sigma) + 1.0 + gamma)
+    return gamma, sigma, -len(peaks) * (math.log(sigma) + 1.0 + seen)
 
 
-def _golden(low: float, high: float, peaks: Floats) -> float:
+def _golden(low: float, high: float, peaks: Floats, beyond: Floats) -> float:
     """Maximise the profile likelihood on [low, high] by golden section."""
     for _ in range(60):
         span = _GOLDEN * (high - low)
-        if _profile(high - span, peaks)[2] >= _profile(low + span, peaks)[2]:
+        left = _profile(high - span, peaks, beyond)[2]
+        if left >= _profile(low + span, peaks, beyond)[2]:
             high = low + span
         else:
             low = high - span
     return (low + high) / 2.0
 
 
-def _at_shape(gamma: float, peaks: Floats) -> tuple[float, float, float]:
+def _at_shape(gamma: float, peaks: Floats, beyond: Floats) -> tuple[float, float, float]:
     """Give (gamma, sigma, log-likelihood) of the best tail with the given positive shape."""
 
     def likelihood(log_scale: float) -> float:
         sigma = math.exp(log_scale)
-        return float(
+        value = float(
             -len(peaks) * log_scale - (1.0 + 1.0 / gamma) * np.log1p(gamma * peaks / sigma).sum()
         )
+        return value - float(np.log1p(gamma * beyond / sigma).sum()) / gamma
 
-    low, high = math.log(float(peaks.mean())) - 12.0, math.log(float(peaks.mean())) + 2.0
+    centre = math.log(float(peaks.mean()))
+    low, high = centre - 12.0, centre + 2.0 + math.log1p(len(beyond) / len(peaks))
     for _ in range(80):
         span = _GOLDEN * (high - low)
         if likelihood(high - span) >= likelihood(low + span):
