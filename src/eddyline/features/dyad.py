@@ -17,6 +17,7 @@ import polars as pl
 
 from eddyline.features.columns import HOUR_US, INFRASTRUCTURE_PORTS, LOGIN_PORTS
 from eddyline.features.dictionary import Feature
+from eddyline.features.tokens import exponent
 from eddyline.features.view import View, ViewTable
 
 FEATURES: Final = (
@@ -106,8 +107,7 @@ def _spread(values: pl.Expr) -> pl.Expr:
 
 def tokens() -> pl.Expr:
     """Give the word of a flow: protocol, service port and the binary logarithm of its bytes."""
-    total = pl.col("bytes_out") + pl.col("bytes_in")
-    size = (total + 1.0).log(2.0).floor().cast(pl.Int32)
+    size = exponent(pl.col("bytes_out") + pl.col("bytes_in"))
     port = pl.when(pl.col("port") < 10_000).then(pl.col("port")).otherwise(10_000)
     return pl.format("{}/{}:{}", pl.col("proto"), port, size)
 
