@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import typer
 
+from eddyline.classifiers.registry import CLASSIFIERS, classifier_class
 from eddyline.cli.main import app
 from eddyline.detectors.registry import MATRIX, SEQUENCE, detector_class
 from eddyline.features.registry import VIEWS
@@ -141,12 +142,28 @@ A leg is one detector on one view.
 """
 
 
+def classifiers_page() -> str:
+    """Give the page of the classifiers."""
+    parts = "\n\n".join(_method(name, classifier_class(name), "") for name in CLASSIFIERS)
+    return f"""# Classifiers
+
+A classifier turns labelled rows of numbers into the probability of each class.
+It knows nothing of networks; classifiers are scikit-learn estimators, and `eddyline train --method NAME` takes each of them.
+
+{parts}
+"""
+
+
 def _detector(name: str) -> str:
-    doc = inspect.getdoc(detector_class(name)) or ""
+    kind = "sequences" if name in SEQUENCE else "rows"
+    return _method(name, detector_class(name), f"*Scores {kind}.* ")
+
+
+def _method(name: str, found: type, kind: str) -> str:
+    doc = inspect.getdoc(found) or ""
     told = re.split(r"\n(\w+)\n-{3,}\n", doc)
     sections = dict(zip(told[1::2], told[2::2], strict=True))
-    kind = "sequences" if name in SEQUENCE else "rows"
-    text = f"## `{name}`\n\n*Scores {kind}.* {_plain(told[0])}"
+    text = f"## `{name}`\n\n{kind}{_plain(told[0])}"
     if "References" in sections:
         text += f"\n\nSource: {' '.join(sections['References'].split())}"
     return text
@@ -196,7 +213,11 @@ What each counts, and why, stands in `src/eddyline/incidents/patterns/levels.py`
 def cli_page() -> str:
     """Give the page of the commands."""
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    parts = [_command(name, command) for name, command in commands.items()]
+    parts = [
+        _command(title, command)
+        for name, top in commands.items()
+        for title, command in _with_subcommands(name, top)
+    ]
     listed = "\n\n".join(parts)
     return f"""# Commands
 
@@ -206,6 +227,11 @@ Inputs are files, folders, patterns or `-` for stdin, plain or packed with gzip 
 
 {listed}
 """
+
+
+def _with_subcommands(name: str, command: Any) -> list[tuple[str, Any]]:
+    inner = getattr(command, "commands", {})
+    return [(name, command), *((f"{name} {sub}", found) for sub, found in inner.items())]
 
 
 def _command(name: str, command: Any) -> str:
@@ -236,6 +262,7 @@ def _default(parameter: Any) -> str:
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "attacks.md": attacks_page,
+    "classifiers.md": classifiers_page,
     "cli.md": cli_page,
     "detectors.md": detectors_page,
     "features.md": features_page,

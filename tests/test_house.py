@@ -13,6 +13,7 @@ import pytest
 import typer
 
 import eddyline
+from eddyline.classifiers.registry import CLASSIFIERS
 from eddyline.cli.main import app
 from eddyline.detectors.registry import MATRIX, SEQUENCE
 from eddyline.features.registry import VIEWS
@@ -141,7 +142,13 @@ def words_of(page: str) -> set[str]:
 
 def test_every_command_and_option_is_in_the_reference() -> None:
     """A user finds each command and each option on the page of the commands."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    top = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    inner = {
+        f"{name} {sub}": found
+        for name, command in top.items()
+        for sub, found in getattr(command, "commands", {}).items()
+    }
+    commands = top | inner
     options = {o for c in commands.values() for p in c.params for o in p.opts if o[0] == "-"}
 
     assert set(commands) | options <= words_of("cli.md")
@@ -160,7 +167,8 @@ def test_every_view_and_feature_is_in_the_reference() -> None:
 
 
 def test_every_detector_and_attack_is_in_the_reference() -> None:
-    """A user finds each detector and each name of an incident on their pages."""
+    """A user finds each detector, classifier and name of an incident on their pages."""
+    assert set(CLASSIFIERS) <= words_of("classifiers.md")
     assert {*MATRIX, *SEQUENCE} <= words_of("detectors.md")
     assert set(ATTACKS) <= words_of("attacks.md")
 

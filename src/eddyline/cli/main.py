@@ -16,6 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
+from eddyline.cli.bench import bench
 from eddyline.cli.options import (
     Budget,
     ColumnMap,
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(bench)
 
 
 COLLECT_AFTER: Final = 100_000
