@@ -15,7 +15,8 @@ which stand where the error is raised and have four parts (the thing, the rule, 
     └── MissingExtraError   an optional library is needed; says which extra to install (also an ImportError)
 
     EddylineWarning (UserWarning)
-    └── DegradedWarning     a detector runs with less than it needs, and says what is lost
+    ├── DegradedWarning     a detector runs with less than it needs, and says what is lost
+    └── SplitWarning        rows cannot be parted as asked, and how far they are from it
 """
 
 from __future__ import annotations
@@ -59,3 +60,7 @@ class EddylineWarning(UserWarning):
 
 class DegradedWarning(EddylineWarning):
     """Warns that a detector runs with less than it needs and names what it cannot see."""
+
+
+class SplitWarning(EddylineWarning):
+    """Warns that training and validation rows could not be parted as asked, with the shares of each class."""
