@@ -181,7 +181,7 @@ def _keyed(flows: pl.DataFrame, group_by: str) -> pl.DataFrame:
 
 
 def _sessions(flows: pl.DataFrame) -> pl.DataFrame:
-    """Number the sessions of each host: a new one after a gap, and after ``SESSION_FLOWS`` flows."""
+    """Give each host's sessions a number: a new one after a gap, and after ``SESSION_FLOWS`` flows."""
     begins = (pl.col("ts").diff() > SESSION_GAP_US).fill_null(value=False)
     spoken = flows.with_columns(begins.cum_sum().over("a").alias("burst"))
     part = pl.int_range(pl.len()).over("a", "burst") // SESSION_FLOWS

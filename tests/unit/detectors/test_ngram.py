@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from eddyline.detectors.ngram import NGram, length_calibrated
+from eddyline.detectors.aggregate import length_calibrated
+from eddyline.detectors.ngram import NGram
 from eddyline.detectors.vocabulary import Vocabulary
 from eddyline.errors import ModelError, UsageError
 from eddyline.tables import TokenGroups
@@ -125,7 +126,7 @@ def test_wider_and_narrower_text_arrays_are_one() -> None:
     assert narrow.encode(np.array(["c", "a much longer text", "ab"])).tolist() == [2, 0, 1]
 
 
-@pytest.mark.parametrize("arguments", [{"order": 3}, {"group": "mean"}, {"unknown_share": 5.0}])
+@pytest.mark.parametrize("arguments", [{"order": 4}, {"group": "median"}, {"unknown_share": 5.0}])
 def test_senseless_arguments_are_named(arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="got"):
         NGram(**arguments).fit(groups_of([["a"]]))
@@ -168,3 +169,42 @@ def test_a_million_tokens_take_a_second() -> None:
     model.anomaly_score(groups)
 
     assert time.process_time() - start < 1.0
+
+
+def test_three_tokens_of_history_know_more_than_two() -> None:
+    """After x a b comes c, after y a b comes d: only the third token back tells which."""
+    usual = [list("xabc"), list("yabd")] * 50
+    strange = groups_of([list("xabd")])
+    two, three = (
+        NGram(order=order, unknown_share=0.0).fit(groups_of(usual)).token_scores(strange)
+        for order in (2, 3)
+    )
+
+    assert two[-1] == pytest.approx(np.log(2), abs=0.1)
+    assert three[-1] > 2.5
+
+
+def test_what_was_expected_instead_is_told() -> None:
+    model = NGram(order=1, unknown_share=0.0).fit(groups_of([list("abacab")]))
+    (told,) = model.surprises(groups_of([list("abaa")]), top=2)
+
+    assert (told.place, told.token, told.before) == (3, "a", ("b", "a"))
+    assert told.probability == pytest.approx(0.166667, abs=1e-6)
+    assert [guess.token for guess in told.expected] == ["b", "c"]
+    assert told.expected[0].probability == pytest.approx(0.522222, abs=1e-6)
+
+
+@pytest.mark.parametrize("how", ["max", "mean", "q90", "top3_mean", "sum", "calibrated"])
+def test_every_aggregation_is_a_score_of_the_model(how: Any) -> None:
+    model = NGram(group=how).fit(groups_of(usual_groups()))
+    odd, even = model.anomaly_score(groups_of([["web", "irc", "web"], ["dns", "web", "web"]]))
+
+    assert odd > even
+
+
+def test_held_out_groups_can_calibrate() -> None:
+    model = NGram().fit(groups_of(usual_groups()))
+    before = model.anomaly_score(groups_of([["irc"]]))
+    model.calibrate(groups_of([["irc"], ["web"]] * 100))
+
+    assert model.anomaly_score(groups_of([["irc"]])) < before
