@@ -289,9 +289,10 @@ def _print_flows(told: Evaluation, console: Console) -> None:
     )
     _table(console, title, ["score", "AUC", "AP"], scores)
     cuts = [
-        [one.method, said(one.precision), said(one.recall), said(one.f1), said(one.false_positive_rate)]
+        [one.method, *map(said, (cut.precision, cut.recall, cut.f1, cut.false_positive_rate))]
         for one in level.cuts
-    ]  # fmt: skip
+        for cut in (one.cut,)
+    ]
     _table(console, "Flow is …", ["", "precision", "recall", "F1", "FPR"], cuts)
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from eddyline.errors import InputError
 from eddyline.evaluate import baselines
-from eddyline.evaluate.flows import CutFigures, FlowFigures, FlowLevel, flow_level
+from eddyline.evaluate.flows import FlowFigures, FlowLevel, NamedCut, flow_level
 from eddyline.evaluate.incidents import IncidentFigures, figures
 from eddyline.evaluate.keys import Graded, grade
 from eddyline.evaluate.match import (
@@ -189,9 +189,10 @@ def _incident_dict(one: IncidentFigures) -> dict[str, Any]:
 
 
 def _flow_dict(level: FlowLevel) -> dict[str, Any]:
-    def cut(one: CutFigures) -> dict[str, Any]:
+    def cut(one: NamedCut) -> dict[str, Any]:
         names = ("precision", "recall", "f1", "false_positive_rate")
-        return asdict(one) | {name: getattr(one, name) for name in names}
+        figures = {name: getattr(one.cut, name) for name in names}
+        return {"method": one.method} | asdict(one.cut) | figures
 
     def score(one: FlowFigures) -> dict[str, Any]:
         return asdict(one)

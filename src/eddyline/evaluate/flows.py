@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.evaluate.baselines import flow_scores
-from eddyline.evaluate.incidents import ratio
+from eddyline.evaluate.metrics import Curve, Cut, ratio
 from eddyline.tables import Floats
 
 Flags = NDArray[np.bool_]
@@ -32,7 +32,7 @@ class FlowFigures:
     auc
         Area under the ROC curve: chance that an attack flow scores above a normal one; 0.5 is chance.
     average_precision
-        scikit-learn's; the base rate is chance.
+        Mean precision over the attacks; the base rate is chance.
     """
 
     method: str
@@ -41,42 +41,19 @@ class FlowFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class CutFigures:
-    """What a yes or no for each flow is worth.
+class NamedCut:
+    """What somebody's yes or no for each flow is worth.
 
     Parameters
     ----------
     method
         Who says yes or no.
-    tp, fp, tn, fn
-        Flows: attack and yes, normal and yes, normal and no, attack and no.
+    cut
+        Flows by truth and answer.
     """
 
     method: str
-    tp: int
-    fp: int
-    tn: int
-    fn: int
-
-    @property
-    def precision(self) -> float | None:
-        """Share of attacks among yes."""
-        return ratio(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float | None:
-        """Share of yes among attacks."""
-        return ratio(self.tp, self.tp + self.fn)
-
-    @property
-    def f1(self) -> float | None:
-        """Harmonic mean of precision and recall."""
-        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
-
-    @property
-    def false_positive_rate(self) -> float | None:
-        """Share of yes among normal flows."""
-        return ratio(self.fp, self.fp + self.tn)
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +78,7 @@ class FlowLevel:
     n_unknown: int
     n_unscored: int
     scores: tuple[FlowFigures, ...]
-    cuts: tuple[CutFigures, ...]
+    cuts: tuple[NamedCut, ...]
 
     @property
     def base_rate(self) -> float | None:
@@ -143,7 +120,7 @@ def flow_level(flows: pl.DataFrame, members: pl.DataFrame, *, seed: int = 0) -> 
         n_unknown=int((~kept).sum()),
         n_unscored=int((told["score"].is_null() & known).sum()),
         scores=_ordered(truth, {name: values[kept] for name, values in scores.items()}),
-        cuts=tuple(_cut(name, truth, yes[kept]) for name, yes in cuts.items()),
+        cuts=tuple(NamedCut(name, Cut.of(truth, yes[kept])) for name, yes in cuts.items()),
     )
 
 
@@ -155,26 +132,7 @@ def _finite(values: Floats) -> Floats:
 
 
 def _ordered(truth: Flags, scores: Mapping[str, Floats]) -> tuple[FlowFigures, ...]:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    if not truth.any():
+    if not len(truth):
         return tuple(FlowFigures(name, None, None) for name in scores)
-    has_both = not truth.all()
-    return tuple(
-        FlowFigures(
-            name,
-            float(roc_auc_score(truth, values)) if has_both else None,
-            float(average_precision_score(truth, values)),
-        )
-        for name, values in scores.items()
-    )
-
-
-def _cut(name: str, truth: Flags, yes: Flags) -> CutFigures:
-    return CutFigures(
-        name,
-        int((truth & yes).sum()),
-        int((~truth & yes).sum()),
-        int((~truth & ~yes).sum()),
-        int((truth & ~yes).sum()),
-    )
+    curves = {name: Curve.of(truth, values) for name, values in scores.items()}
+    return tuple(FlowFigures(name, c.auc, c.average_precision) for name, c in curves.items())

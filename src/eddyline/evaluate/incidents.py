@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.evaluate.match import main_incidents
+from eddyline.evaluate.metrics import ratio
 
 DAY_US: Final = 86_400_000_000
 
@@ -131,17 +132,6 @@ class IncidentFigures:
     def found_share(self) -> float | None:
         """Share of attack flows inside the first pure incidents of their day."""
         return ratio(self.n_found, self.n_attack_flows)
-
-
-def ratio(part: float, whole: float) -> float | None:
-    """Give ``part / whole``; None when the whole is 0: undefined.
-
-    Parameters
-    ----------
-    part, whole
-        Counts, ``>= 0``.
-    """
-    return part / whole if whole else None
 
 
 def figures(

@@ -58,8 +58,8 @@ def test_a_class_without_the_other_has_no_auc():
     assert _of(only_normal, "eddyline score").average_precision is None
     assert _of(only_attack, "eddyline score").auc is None
     assert _of(only_attack, "eddyline score").average_precision == 1.0
-    assert only_normal.cuts[0].recall is None
-    assert only_attack.cuts[0].false_positive_rate is None
+    assert only_normal.cuts[0].cut.recall is None
+    assert only_attack.cuts[0].cut.false_positive_rate is None
 
 
 def test_a_cut_counts_what_is_in_an_incident():
@@ -74,7 +74,7 @@ def test_a_cut_counts_what_is_in_an_incident():
         {"incident": "a"},
     ]
 
-    ours, everything = _level(rows, "ab").cuts
+    ours, everything = (one.cut for one in _level(rows, "ab").cuts)
 
     assert (ours.tp, ours.fp, ours.tn, ours.fn) == (2, 1, 2, 1)
     assert ours.precision == pytest.approx(2 / 3)
