@@ -124,6 +124,7 @@ BUILT_IN: Final[tuple[Entry, ...]] = (
     Entry("pcapng", "eddyline.read.pcapng", (b"\x0a\x0d\x0d\x0a",), ordered=True),
     Entry("zeek", "eddyline.read.zeek"),
     Entry("eddyline", "eddyline.read.eddyline"),
+    Entry("luflow", "eddyline.read.luflow"),
     Entry("csv", "eddyline.read.csv"),
 )
 """Readers of this package, in the order they are asked."""

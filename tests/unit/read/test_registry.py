@@ -68,7 +68,7 @@ def test_content_decides(head, name):
 def test_unknown_content_is_refused_with_its_name(head):
     """And with the formats that are known."""
     with pytest.raises(
-        UnknownFormatError, match=r"some\.file .*pcap, pcapng, zeek, eddyline, csv"
+        UnknownFormatError, match=r"some\.file .*pcap, pcapng, zeek, eddyline, .*csv"
     ):
         registry.recognise(head, "some.file")
 
@@ -82,7 +82,7 @@ def test_every_reader_of_ours_is_one():
 
 def test_a_reader_of_another_package_is_found_and_never_replaces_ours(foreign):
     """By name and by content."""
-    assert registry.names() == ["pcap", "pcapng", "zeek", "eddyline", "csv", "foreign"]
+    assert registry.names() == [*(entry.name for entry in registry.BUILT_IN), "foreign"]
     assert registry.recognise(b"FOREIGN", "x") == "foreign"
     assert registry.reader("zeek") is zeek
 
