@@ -23,6 +23,9 @@ LOGIN_PORTS: Final = (21, 22, 23, 25, 110, 143, 389, 445, 465, 587, 636, 993, 99
                       2222, 2323, 3306, 3389, 5432, 5900, 5901, 6379)  # fmt: skip
 """Services where a connection is a login."""
 
+WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
+"""Services where a login looks like any page."""
+
 INFRASTRUCTURE_PORTS: Final = (
     53,
     67,

@@ -12,14 +12,15 @@ which only choose the word; when no pattern fits it is told as unusual, with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
 from eddyline.features.columns import WINDOW_US
 from eddyline.incidents.attach import Pointed, attach
+from eddyline.incidents.claims import Claims, apart
 from eddyline.incidents.patterns.floods import (
     many_source_floods,
     one_source_floods,
@@ -82,6 +83,7 @@ def look(
     levels: Levels,
     window_us: int,
     keep: Callable[[Story], bool] | None = None,
+    owned: Mapping[str, pl.DataFrame] | None = None,
 ) -> list[Story]:
     """Find all stories in the flows of some windows; each flow is told at most once.
 
@@ -95,11 +97,18 @@ def look(
         Length of the window, µs.
     keep
         Which stories are wanted, asked before their flows are known; None for all.
+    owned
+        Flows of the windows that shorter ones told already, by the pattern that told them: only that
+        pattern sees them.
     """
     found: list[Story] = []
     left = flows
     for pattern in PATTERNS:
-        stories = pattern(left, Sight(levels, window_us, keep))
+        own = None if owned is None else owned.get(pattern.__name__)
+        seen = left if own is None else pl.concat([left, own]).sort("flow")
+        stories = pattern(seen, Sight(levels, window_us, keep))
+        for story in stories:
+            story.pattern = pattern.__name__
         if stories:
             found.extend(stories)
             told = pl.concat([story.flows.select("flow") for story in stories])
@@ -140,10 +149,13 @@ class Finder:
         Knows what is normal here.
     rules
         False to leave out what only the generic levels show.
+    claims
+        Flows that short windows told.
     """
 
     known: Known
     rules: bool = True
+    claims: Claims = field(default_factory=Claims)
 
     def stories(self, judged: Judged) -> list[Story]:
         """Find the stories of the windows that were closed together.
@@ -151,27 +163,50 @@ class Finder:
         Parameters
         ----------
         judged
-            Flows, rows and alarms of those windows.
+            Flows, rows and alarms of those windows; shorter windows before the longer ones that hold them.
         """
-        found: list[Story] = []
-        if self.rules:
-            strict = look(judged.flows, STRICT, judged.window_us)
-            found = [story for story in strict if not self._is_own(story)]
-        found.extend(self._beyond_all(judged, found))
-        if self.known.services and not self.known.from_itself and judged.window_us > WINDOW_US:
-            left = _untold(judged.flows, found)
+        flows, owned = judged.flows, dict[str, pl.DataFrame]()
+        is_long = judged.window_us > WINDOW_US
+        if is_long:
+            flows, owned = self.claims.divide(judged.flows)
+        found = self._search(judged, flows, owned)
+        if is_long:
+            found, strays = apart(found, owned)
+            if strays:
+                left = flows.join(pl.concat(strays), on="flow", how="semi", maintain_order="left")
+                found.extend(self._search(judged, left, {}))
+        if self.known.services and not self.known.from_itself and is_long:
+            left = _untold(flows, found)
             services = pl.Series(self.known.services)
             found.extend(new_services(left, services, self.known.learned_us))
         explained = attach(found, judged.alarms, Pointed(judged.flows, judged.alarms))
         open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
         if open_alarms:
-            found.extend(self._named(judged, open_alarms, found))
-        found.extend(_continued(_untold(judged.flows, found), judged.window_us))
+            found.extend(self._named(judged, open_alarms, _untold(flows, found)))
+        found.extend(_continued(_untold(flows, found), judged.window_us))
         for story in found:
             story.window_us = judged.window_us
+        if not is_long:
+            self.claims.take(found)
         return found
 
-    def _beyond_all(self, judged: Judged, told: Sequence[Story]) -> list[Story]:
+    def _search(
+        self, judged: Judged, flows: pl.DataFrame, owned: Mapping[str, pl.DataFrame]
+    ) -> list[Story]:
+        """Find what the generic levels show and what is beyond all that was learned."""
+        found: list[Story] = []
+        if self.rules:
+            strict = look(flows, STRICT, judged.window_us, owned=owned)
+            found = [story for story in strict if not self._is_own(story)]
+        return [*found, *self._beyond_all(judged.window_us, flows, found, owned)]
+
+    def _beyond_all(
+        self,
+        window_us: int,
+        flows: pl.DataFrame,
+        told: Sequence[Story],
+        owned: Mapping[str, pl.DataFrame],
+    ) -> list[Story]:
         """Find patterns whose measure is several times the largest that was learned anywhere."""
         if self.known.from_itself or not self.known.normals:
             return []
@@ -180,7 +215,8 @@ class Finder:
             peak = self.known.network_peak(story.grain, story.feature)
             return peak is not None and story.value >= PEAK_MARGIN * max(peak[0], 1.0)
 
-        beyond = look(_untold(judged.flows, told), LENIENT, judged.window_us, is_beyond)
+        left = {name: _untold(own, told) for name, own in owned.items()}
+        beyond = look(_untold(flows, told), LENIENT, window_us, is_beyond, left)
         for story in beyond:
             peak = self.known.network_peak(story.grain, story.feature)
             story.strict, story.p_value = False, None if peak is None else peak[1]
@@ -204,9 +240,9 @@ class Finder:
         own = self.known.own_range(story.grain, entity, story.feature)
         return own is not None and story.value <= OWN_MARGIN * own[1]
 
-    def _named(self, judged: Judged, alarms: list[Alarm], told: Sequence[Story]) -> list[Story]:
+    def _named(self, judged: Judged, alarms: list[Alarm], flows: pl.DataFrame) -> list[Story]:
         """Look at alarmed rows with lenient levels; tell as unusual what has no name."""
-        pointed_at = Pointed(_untold(judged.flows, told), alarms)
+        pointed_at = Pointed(flows, alarms)
         parts = [pointed_at.flows_of(alarm) for alarm in alarms]
         subset = pl.concat(parts).unique("flow", keep="first", maintain_order=True)
         found = look(subset.sort("flow"), LENIENT, judged.window_us) if subset.height else []

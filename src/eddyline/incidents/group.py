@@ -2,9 +2,20 @@
 
 What belongs here: when two stories are the same. What does not: words (``name.py``), order (``rank.py``).
 
-Stories of equal attack and anchor belong together while the pause between them is at most ``GAP_US``;
-several targets of one scanner are one story because the anchor of a scan is its source. What is merely
-unusual about a host that is already in a named story at that time is part of it.
+Stories of equal kind and anchor belong together while the pause between them is short. How long that is
+depends on what they are:
+
+* a **condition** (calling home, an exposed host) goes on over a day's pause, a **deed** without a rhythm of
+  its own (an upload, a tunnel) over two hours';
+* a **run** of a tool (a scan, a sweep, a guessing, a flood) ends when nothing comes for ten minutes, or for
+  ten times its own usual pause, so that a slow scan is not cut. A run that turns to other targets is
+  another one sooner: after two minutes, or after as long as it lasted. An analyst would call it the next
+  attack: somebody came back and chose a new victim. Who comes back to the same targets six times within
+  two hours each is at it all the time: that is one story again.
+
+Every flow belongs to one incident: to the first that told of it, and to what is merely unusual only when
+nothing with a name tells of it. What is merely unusual about a host that is already in a named story at
+that time is part of it.
 """
 
 from __future__ import annotations
@@ -27,6 +38,22 @@ LASTING_GAP_US: Final = 86_400_000_000
 LASTING: Final = frozenset(
     {"c2_beacon", "port_sweep_external", "ip_sweep_external", "port_sweep", "new_service"}
 )
+"""Kinds that are conditions."""
+
+RUNS: Final = frozenset({"host_scan", "ip_sweep", "guessing", "flood", "smurf", "reflection"})
+"""Kinds that are runs of a tool."""
+
+PAUSE_US: Final = 600_000_000
+"""Pause that ends a run, µs: ten minutes."""
+
+TURN_US: Final = 120_000_000
+"""Pause that ends a run which turns to other targets, µs: two minutes."""
+
+RHYTHM: Final = 10.0
+"""How many times its own usual pause a run may rest."""
+
+CAMPAIGN: Final = 6
+"""Runs against the same targets that are told as one."""
 
 
 @dataclass(slots=True)
@@ -57,6 +84,12 @@ class Saga:
         Largest score of each leg.
     alarm, mostly
         Of the story whose row speaks best for it.
+    kind
+        What its stories are grouped as.
+    targets
+        What it goes for: hosts, or services of a sweep.
+    rhythm_us
+        Usual pause between its flows, of the story where that is longest, µs.
     """
 
     attack: str
@@ -76,6 +109,9 @@ class Saga:
     scores: dict[str, float]
     alarm: Alarm | None
     mostly: bool
+    kind: str = ""
+    targets: set[str] = field(default_factory=set)
+    rhythm_us: float = 0.0
 
     @classmethod
     def of(cls, story: Story) -> Saga:
@@ -86,7 +122,7 @@ class Saga:
         story
             The first that was seen.
         """
-        key = "\n".join((story.attack, *story.anchor, str(story.first_us)))
+        key = "\n".join((*story.key, str(story.first_us)))
         digest = hashlib.sha256(key.encode()).hexdigest()
         return cls(
             attack=story.attack,
@@ -106,7 +142,25 @@ class Saga:
             scores=dict(story.scores),
             alarm=story.alarm,
             mostly=story.mostly,
+            kind=story.kind or story.attack,
+            targets=_targets(story),
+            rhythm_us=_rhythm_us(story),
         )
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What its stories have in common."""
+        return (self.kind, *self.anchor)
+
+    def pause_us(self, story: Story | Saga) -> int:
+        """Give the time between it and a story, µs; 0 when they overlap.
+
+        Parameters
+        ----------
+        story
+            Another one.
+        """
+        return max(0, story.first_us - self.last_us, self.first_us - story.last_us)
 
     def add(self, story: Story) -> None:
         """Go on with another story.
@@ -119,9 +173,12 @@ class Saga:
         self.parts.append(story.flows)
         self.first_us = min(self.first_us, story.first_us)
         self.last_us = max(self.last_us, story.last_us)
+        self.targets |= _targets(story)
+        self.rhythm_us = max(self.rhythm_us, _rhythm_us(story))
         self.strict |= story.strict
         if story.strength > self.strength:
             self.strength, self.measures = story.strength, dict(story.measures)
+            self.attack = story.attack
             self.grain, self.feature, self.value = story.grain, story.feature, story.value
         self._take_verdict(story.p_value, story.scores, story.alarm, mostly=story.mostly)
 
@@ -151,6 +208,28 @@ class Saga:
         if (mostly, -p_value) > (self.mostly, -own):
             self.p_value, self.alarm, self.mostly = p_value, alarm or self.alarm, mostly
 
+    def swallow(self, other: Saga) -> None:
+        """Take another incident whole: both are one.
+
+        Parameters
+        ----------
+        other
+            Of the same kind and anchor.
+        """
+        self.parts.extend(other.parts)
+        self.first_us = min(self.first_us, other.first_us)
+        self.last_us = max(self.last_us, other.last_us)
+        self.targets |= other.targets
+        self.strict |= other.strict
+        if other.strength > self.strength:
+            self.strength, self.measures, self.attack = (
+                other.strength,
+                other.measures,
+                other.attack,
+            )
+            self.grain, self.feature, self.value = other.grain, other.feature, other.value
+        self._take_verdict(other.p_value, other.scores, other.alarm, mostly=other.mostly)
+
     def flows(self) -> pl.DataFrame:
         """Give its flows, each once, in the order of the stream."""
         return pl.concat(self.parts).unique("flow", keep="first").sort("flow")
@@ -176,7 +255,7 @@ class Grouper:
     """
 
     sagas: list[Saga] = field(default_factory=list)
-    _open: dict[tuple[str, ...], Saga] = field(default_factory=dict)
+    _of_key: dict[tuple[str, ...], list[Saga]] = field(default_factory=dict)
     _waiting: list[Story] = field(default_factory=list)
 
     def add(self, story: Story) -> None:
@@ -190,36 +269,30 @@ class Grouper:
         if story.continued:
             self._waiting.append(story)
             return
-        key = (story.attack, *story.anchor)
-        saga = self._open.get(key)
-        gap = LASTING_GAP_US if story.attack in LASTING else GAP_US
-        near = (
-            saga is not None
-            and story.first_us - saga.last_us <= gap
-            and saga.first_us - story.last_us <= gap
-        )
-        if saga is not None and near:
-            saga.add(story)
+        known = self._of_key.setdefault(story.key, [])
+        near = [saga for saga in known if _goes_on(saga, story)]
+        if near:
+            nearest = min(reversed(near), key=lambda saga: saga.pause_us(story))
+            nearest.add(story)
             return
         fresh = Saga.of(story)
-        self._open[key] = fresh
+        known.append(fresh)
         self.sagas.append(fresh)
 
     def _continue(self, story: Story) -> None:
         """Put a continuation into the incident that it goes on with; drop it when there is none."""
-        for saga in self.sagas:
-            if (saga.attack, saga.anchor) == (story.attack, story.anchor) and (
-                story.first_us - saga.last_us <= LASTING_GAP_US
-                and saga.first_us - story.last_us <= LASTING_GAP_US
-            ):
+        for saga in self._of_key.get(story.key, ()):
+            if saga.pause_us(story) <= LASTING_GAP_US:
                 saga.add(story)
                 return
 
     def finished(self) -> list[Saga]:
-        """Give the incidents, each merely unusual one put into a named one that explains it."""
+        """Give the incidents: each flow in one, each merely unusual one in a named one that explains it."""
         for story in self._waiting:
             self._continue(story)
         self._waiting = []
+        for known in self._of_key.values():
+            self._join_campaigns(known)
         named = [saga for saga in self.sagas if saga.attack != "unusual"]
         spans = [(saga, saga.actors()) for saga in named]
         kept = list(named)
@@ -231,7 +304,85 @@ class Grouper:
                 kept.append(saga)
             else:
                 host.absorb(saga)
-        return kept
+        return _each_flow_once(kept)
+
+    def _join_campaigns(self, known: list[Saga]) -> None:
+        """Make one incident of many runs against the same targets."""
+        chains: list[list[Saga]] = []
+        for saga in sorted(known, key=lambda one: one.first_us):
+            if saga.kind not in RUNS:
+                return
+            chain = next(
+                (
+                    chain
+                    for chain in reversed(chains)
+                    if chain[-1].targets == saga.targets and chain[-1].pause_us(saga) <= GAP_US
+                ),
+                None,
+            )
+            if chain is None:
+                chains.append([saga])
+            else:
+                chain.append(saga)
+        for first, *others in chains:
+            if len(others) + 1 < CAMPAIGN:
+                continue
+            for other in others:
+                first.swallow(other)
+            gone = {id(other) for other in others}
+            self.sagas = [saga for saga in self.sagas if id(saga) not in gone]
+
+
+def _goes_on(saga: Saga, story: Story) -> bool:
+    """Tell whether a story of the same kind and anchor is the same incident: the rule is above."""
+    pause = saga.pause_us(story)
+    if saga.kind not in RUNS:
+        return pause <= (LASTING_GAP_US if saga.kind in LASTING else GAP_US)
+    rhythm = RHYTHM * max(saga.rhythm_us, _rhythm_us(story))
+    if pause <= min(rhythm, GAP_US):
+        return True
+    if saga.targets & _targets(story):
+        return pause <= PAUSE_US
+    lasted = max(saga.last_us - saga.first_us, story.last_us - story.first_us)
+    return pause <= min(max(TURN_US, lasted), PAUSE_US)
+
+
+def _targets(story: Story) -> set[str]:
+    """Give what a story goes for: the services of a sweep, else the hosts that are not its actor."""
+    if story.kind == "" and story.attack == "ip_sweep":
+        services = story.flows.select(pl.format("{}/{}", "proto", "port")).to_series()
+        return set(services.unique().to_list())
+    hosts = set(story.flows["dst_ip"].unique().cast(pl.String).to_list())
+    return hosts - {story.entity} or hosts
+
+
+def _rhythm_us(story: Story) -> float:
+    """Give the usual pause between the flows of a story, µs."""
+    pauses = story.flows["ts"].sort().diff().drop_nulls()
+    return float(pauses.median() or 0.0)  # type: ignore[arg-type]
+
+
+def _each_flow_once(sagas: list[Saga]) -> list[Saga]:
+    """Leave each flow to the first incident that told of it, and drop what has none of its own."""
+    if not sagas:
+        return []
+    told = [saga.flows().with_columns(pl.lit(n).alias("place")) for n, saga in enumerate(sagas)]
+    owners = pl.concat([part.select("flow", "place") for part in told])
+    first = owners.unique("flow", keep="first", maintain_order=True)
+    counts = first.group_by("place").len()
+    left = dict(counts.iter_rows())
+    kept = []
+    for place, (saga, flows) in enumerate(zip(sagas, told, strict=True)):
+        if not left.get(place):
+            continue
+        if left[place] < flows.height:
+            own = flows.join(first, on=["flow", "place"], how="semi", maintain_order="left")
+            saga.first_us = int(own["ts"].min())  # type: ignore[arg-type]
+            saga.last_us = int(own["ts_end"].max())  # type: ignore[arg-type]
+            flows = own
+        saga.parts = [flows.drop("place")]
+        kept.append(saga)
+    return kept
 
 
 def _explains(named: Saga, actors: set[str], unusual: Saga) -> bool:

@@ -72,6 +72,11 @@ class Story:
         The row that speaks for it.
     mostly
         True when that row is mostly made of the story's flows.
+    kind
+        What it is grouped as, where that is not its attack: one scanner's stories are one whether its
+        probes bear a tool's mark in each window or not.
+    pattern
+        Name of the pattern that found it; the flows of a shorter window stay with their pattern.
     """
 
     attack: str
@@ -91,6 +96,13 @@ class Story:
     scores: dict[str, float] = field(default_factory=dict)
     alarm: Alarm | None = None
     mostly: bool = False
+    kind: str = ""
+    pattern: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What stories of one incident have in common."""
+        return (self.kind or self.attack, *self.anchor)
 
     @property
     def first_us(self) -> int:

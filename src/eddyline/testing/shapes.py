@@ -68,7 +68,7 @@ def host_scan(
     start_us: int = START_US,
     tag: str = "host_scan",
 ) -> FlowBatch:
-    """Plant one host that tries many ports of another, all refused.
+    """Plant one host that tries many ports of another, all refused, from one source port as nmap does.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def host_scan(
     tag
         Beginning of each ``uid``.
     """
-    tried = replace(REFUSED, port=1 + np.arange(n_ports))
+    tried = replace(REFUSED, port=1 + np.arange(n_ports), src_port=61_000)
     return flows(src, dst, _evenly(start_us, span_s, n_ports), tried, tag=tag)
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import random
+from zlib import crc32
 
 import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from eddyline.features.columns import derive
-from eddyline.incidents.group import GAP_US, LASTING_GAP_US, Grouper
+from eddyline.incidents.group import (
+    CAMPAIGN,
+    GAP_US,
+    LASTING_GAP_US,
+    PAUSE_US,
+    TURN_US,
+    Grouper,
+)
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story, in_order
 from eddyline.testing import traffic
 from eddyline.testing.traffic import SECOND_US, START_US
@@ -18,14 +26,25 @@ WINDOW_US = 300_000_000
 SCANNER = "10.20.1.99"
 
 
-def story(at_us: int, attack: str = "ip_sweep", source: str = SCANNER, **changes) -> Story:
+def story(
+    at_us: int,
+    attack: str = "ip_sweep",
+    source: str = SCANNER,
+    *,
+    target: str = "10.9.0.1",
+    every_us: int = SECOND_US,
+    flow_of: int | None = None,
+    **changes,
+) -> Story:
     """Tell a story of three flows that begin at a moment."""
-    moments = [at_us, at_us + SECOND_US, at_us + 2 * SECOND_US]
+    moments = [at_us, at_us + every_us, at_us + 2 * every_us]
     tag = f"{attack}-{source}-{at_us}"
-    frame = derive(traffic.flows(source, "10.9.0.1", moments, traffic.VAIN, tag=tag).frame)
-    numbered = frame.with_columns((pl.col("ts") // SECOND_US).alias("flow"))
+    frame = derive(traffic.flows(source, target, moments, traffic.VAIN, tag=tag).frame)
+    start = (at_us // SECOND_US % 10**8) * 1000 + crc32(f"{attack}-{source}".encode()) % 900
+    start = start if flow_of is None else flow_of
+    numbered = frame.with_columns(pl.int_range(start, start + 3).alias("flow"))
     told = Story(attack, (source,), source, numbered.select(EVIDENCE_COLUMNS), {"hosts": 3})
-    told.window, told.window_us = (at_us + 2 * SECOND_US) // WINDOW_US, WINDOW_US
+    told.window, told.window_us = (at_us + 2 * every_us) // WINDOW_US, WINDOW_US
     for name, value in changes.items():
         setattr(told, name, value)
     return told
@@ -40,10 +59,11 @@ def grouped(stories):
 
 
 @pytest.mark.parametrize(
-    ("attack", "gap_us"), [("ip_sweep", GAP_US), ("c2_beacon", LASTING_GAP_US)]
+    ("attack", "gap_us"),
+    [("ip_sweep", PAUSE_US), ("exfiltration", GAP_US), ("c2_beacon", LASTING_GAP_US)],
 )
 def test_stories_within_the_gap_are_one_and_beyond_are_two(attack, gap_us) -> None:
-    """An event goes on within two hours, a condition within a day."""
+    """A run goes on within ten minutes, a deed within two hours, a condition within a day."""
     first = story(START_US, attack)
     within, beyond = (
         story(first.last_us + gap_us, attack),
@@ -56,10 +76,11 @@ def test_stories_within_the_gap_are_one_and_beyond_are_two(attack, gap_us) -> No
 
 def test_a_chain_of_windows_is_one_incident_however_long() -> None:
     """Each pause counts, not the whole."""
-    chain = [story(START_US + n * (GAP_US - SECOND_US * 10)) for n in range(30)]
+    pause_us = GAP_US - SECOND_US * 10
+    chain = [story(START_US + n * pause_us, "exfiltration") for n in range(30)]
     (saga,) = grouped(chain)
 
-    assert len(saga.parts) == 30
+    assert saga.flows().height == 90
     assert (saga.first_us, saga.last_us) == (chain[0].first_us, chain[-1].last_us)
 
 
@@ -159,3 +180,66 @@ def test_a_continuation_alone_is_nothing() -> None:
     assert grouped([after]) == []
     (saga,) = grouped([condition, after])
     assert saga.flows().height == 6
+
+
+def test_a_run_that_turns_to_another_target_is_another_one_sooner() -> None:
+    """After two minutes; to the same target it may come back for ten."""
+    first = story(START_US, "guessing")
+    same, other = (
+        story(first.last_us + TURN_US + 1, "guessing", target=target)
+        for target in ("10.9.0.1", "10.9.0.2")
+    )
+    at_once = story(first.last_us + TURN_US, "guessing", target="10.9.0.2")
+
+    assert len(grouped([first, same])) == 1
+    assert len(grouped([first, other])) == 2
+    assert len(grouped([first, at_once])) == 1
+
+
+def test_a_slow_run_rests_as_long_as_its_rhythm_lets_expect() -> None:
+    """With a try every three minutes, half an hour's pause is part of it; after two hours none is."""
+    slow = story(START_US, every_us=180 * SECOND_US)
+    after = story(slow.last_us + 3 * PAUSE_US, every_us=180 * SECOND_US)
+    late = story(slow.last_us + GAP_US + 1, every_us=3_600 * SECOND_US)
+
+    assert len(grouped([slow, after])) == 1
+    assert len(grouped([slow, late])) == 2
+
+
+@pytest.mark.parametrize(("runs", "incidents"), [(CAMPAIGN - 1, CAMPAIGN - 1), (CAMPAIGN, 1)])
+def test_who_comes_back_again_and_again_is_one_story(runs, incidents) -> None:
+    """Several runs against one target stay several; from the sixth on it is a campaign."""
+    rounds = [story(START_US + n * 2 * PAUSE_US, "guessing") for n in range(runs)]
+    elsewhere = [
+        story(
+            START_US + n * 2 * PAUSE_US, source="10.9.9.9", target=f"10.9.0.{n}", kind="host_scan"
+        )
+        for n in range(CAMPAIGN)
+    ]
+
+    assert len(grouped(rounds)) == incidents
+    assert len(grouped(elsewhere)) == CAMPAIGN
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_each_flow_belongs_to_one_incident(data) -> None:
+    """However stories of several windows share flows, every told flow is told once."""
+    attacks = st.sampled_from(["ip_sweep", "guessing", "flood", "unusual", "c2_beacon"])
+    stories = [
+        story(
+            START_US + at * WINDOW_US,
+            data.draw(attacks),
+            source,
+            flow_of=data.draw(st.integers(0, 6)),
+        )
+        for at in data.draw(st.lists(st.integers(0, 30), min_size=1, max_size=12))
+        for source in data.draw(st.sets(st.sampled_from([SCANNER, "10.20.1.98"]), min_size=1))
+    ]
+    sagas = grouped(stories)
+    told = [flow for saga in sagas for flow in saga.flows()["flow"]]
+
+    assert len(told) == len(set(told))
+    assert all(saga.flows().height for saga in sagas)
+    named = {flow for one in stories if one.attack != "unusual" for flow in one.flows["flow"]}
+    assert named <= set(told)

@@ -10,13 +10,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from eddyline.features.columns import INFRASTRUCTURE_PORTS, LOGIN_PORTS, WINDOW_US
+from eddyline.features.columns import INFRASTRUCTURE_PORTS, LOGIN_PORTS, WEB_PORTS, WINDOW_US
 from eddyline.incidents.patterns.levels import Sight
 from eddyline.incidents.patterns.shape import SERVICE, frequent, nothing, span_s, spread, stories
 from eddyline.incidents.story import Story
-
-WEB_PORTS: Final = (80, 443, 8000, 8008, 8080, 8443)
-"""Services where a login looks like any page."""
 
 LOGIN_BYTES: Final = 6_000
 LOGIN_S: Final = 60.0
@@ -30,6 +27,9 @@ PAGE_SPREAD: Final = 0.05
 
 ALIKE: Final = 1.6
 """A flow within this factor of the median sizes is one of the tries; a session that worked is larger."""
+
+ANSWERED_LEAST: Final = 0.25
+"""Answered tries, as a share of the least tries, from which dropped ones are known to be tries too."""
 
 HOUR_SCALE: Final = 1.5
 """How many times more attempts an hour takes than five minutes: people mistype, not 30 times."""
@@ -55,6 +55,9 @@ _KEYS = ["window", "src_ip", "dst_ip", "service"]
 def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
     """Find many answered attempts alike against one login service.
 
+    A service under pressure drops tries right after they began: these count with the answered ones as
+    soon as enough of those show what a try looks like.
+
     Parameters
     ----------
     flows
@@ -63,19 +66,22 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
         The levels and the length of the window.
     """
     tcp = pl.col("ip_proto") == 6
-    answered = (pl.col("payload_in") > 0) & ~pl.col("backwards")
     login = pl.col("port").is_in(LOGIN_PORTS)
     web = pl.col("port").is_in(WEB_PORTS)
-    asked = flows.filter(tcp & answered & (login | web)).with_columns(SERVICE.alias("service"))
+    spoke = (pl.col("payload_in") > 0) | (pl.col("payload_out") > 0)
+    asked = flows.filter(tcp & spoke & ~pl.col("backwards") & (login | web))
+    asked = asked.with_columns(SERVICE.alias("service"))
     shown = frequent(asked, _KEYS, min(at.levels.logins, at.levels.web_logins))
+    answered = pl.col("payload_in") > 0
     counts = shown.group_by(_KEYS).agg(
         pl.col("port").first(),
-        pl.len().alias("attempts"),
+        answered.sum().alias("answered"),
+        (pl.len() - answered.sum()).alias("dropped"),
         (pl.len() / span_s()).alias("rate"),
-        spread("payload_in").alias("in_spread"),
-        spread("payload_out").alias("out_spread"),
-        pl.col("payload_out").median().alias("asked"),
-        pl.col("payload_in").median().alias("told"),
+        spread("payload_in", answered).alias("in_spread"),
+        spread("payload_out", answered).alias("out_spread"),
+        pl.col("payload_out").filter(answered).median().alias("asked"),
+        pl.col("payload_in").filter(answered).median().alias("told"),
         pl.col("duration_s").median().alias("lasted"),
         (pl.col("ts").sort().diff().median() / 1e6).alias("gap_s"),
     )
@@ -83,6 +89,9 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
     short = (pl.col("asked") <= LOGIN_BYTES) & (pl.col("lasted") <= LOGIN_S)
     alike = (pl.col("in_spread") <= LOGIN_SPREAD) & short
     pressing = pl.col("gap_s") <= MOST_GAP_S
+    tells = pl.col("answered") >= ANSWERED_LEAST * at.levels.logins
+    attempts = pl.when(login & tells).then(pl.col("answered") + pl.col("dropped"))
+    counts = counts.with_columns(attempts.otherwise("answered").alias("attempts"))
     by_login = login & alike & pressing & (pl.col("attempts") >= at.levels.logins * scale)
     same = (pl.col("in_spread") <= PAGE_SPREAD) & (pl.col("out_spread") <= PAGE_SPREAD)
     by_web = web & same & (pl.col("attempts") >= at.levels.web_logins * scale)
@@ -100,12 +109,21 @@ def guessing(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=row["attempts"] / at.levels.logins,
         )
 
-    usual = found.select(*_KEYS, "asked", "told")
-    tries = shown.join(usual, on=_KEYS, how="inner").filter(
-        pl.col("payload_out").is_between(pl.col("asked") / ALIKE, pl.col("asked") * ALIKE)
-        & pl.col("payload_in").is_between(pl.col("told") / ALIKE, pl.col("told") * ALIKE)
+    return stories(found, _tries(shown, found), _KEYS, describe, at)
+
+
+def _tries(shown: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Give the tries of guessers: what is alike, and what a login service dropped."""
+    usual = found.select(
+        *_KEYS, "asked", "told", "attempts", pl.col("answered").alias("n_answered")
     )
-    return stories(found, tries, _KEYS, describe, at)
+    near = [
+        pl.col(size).is_between(pl.col(median) / ALIKE, pl.col(median) * ALIKE)
+        for size, median in (("payload_out", "asked"), ("payload_in", "told"))
+    ]
+    counted = pl.col("attempts") > pl.col("n_answered")
+    dropped = counted & (pl.col("payload_in") <= 0)
+    return shown.join(usual, on=_KEYS, how="inner").filter((near[0] & near[1]) | dropped)
 
 
 def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from eddyline.features.columns import WINDOW_US
-from eddyline.incidents.patterns.levels import Sight
+from eddyline.features.columns import LOGIN_PORTS, WEB_PORTS, WINDOW_US
+from eddyline.incidents.patterns.levels import LENIENT, Sight
+from eddyline.incidents.patterns.marks import marked
 from eddyline.incidents.patterns.shape import SERVICE, nothing, span_s, stories
 from eddyline.incidents.story import Story
 
@@ -19,6 +20,13 @@ _PAIR = ["window", "src_ip", "dst_ip"]
 
 POOLS = (53, 123)
 """UDP services whose clients ask many servers of which some never answer: names and time."""
+
+BEFORE_US, AFTER_US = 10_000_000, 60_000_000
+"""Answered contacts this long before the first and after the last vain try may be a scan's own, µs: its
+look whether the host is there, and its questions about versions."""
+
+TALKS_A_PORT = 4
+"""Conversations with one service beyond this many times the tries of the usual port are no part of a scan."""
 
 POOL_FACTOR = 5
 """How many times more of a pool's servers must be tried in vain to call it a sweep."""
@@ -75,36 +83,31 @@ def host_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
         pl.len().alias("attempts"),
         pl.col("internal_src").first(),
         pl.col("internal_dst").first(),
+        pl.col("ts").min().alias("first"),
+        pl.col("ts_end").max().alias("last"),
     )
     by_port = ported.group_by(_PAIR).agg(pl.col("service").n_unique().alias("tried"))
     least = at.levels.scan_ports
-    protocol_scans = counts.filter(pl.col("protocols") >= least)
-    whole = flows.group_by(_PAIR).agg(pl.col("fruitless").mean().alias("vain_share"))
     found = (
         counts.join(by_port, on=_PAIR, how="left")
         .with_columns(pl.max_horizontal("protocols", "tried").alias("ports"))
         .filter(pl.col("ports") >= least)
-        .join(whole, on=_PAIR)
-        .filter(pl.col("vain_share") >= 0.5)
     )
-    # A scan of ports is made of flows with ports, one of IP protocols of all; the answered ports of a
-    # version scan belong to it when nearly all that the two exchange is in vain.
-    answered = flows.filter(~pl.col("fruitless") & (pl.col("port") >= 0))
-    mostly = found.filter(pl.col("vain_share") >= 0.8)
-    shown = pl.concat(
-        [
-            ported.drop("service").join(found.select(_PAIR), on=_PAIR, how="semi"),
-            attempts.drop("service")
-            .filter(pl.col("port") < 0)
-            .join(protocol_scans.select(_PAIR), on=_PAIR, how="semi"),
-            answered.join(mostly.select(_PAIR), on=_PAIR, how="semi"),
-        ]
-    )
+    if found.is_empty():
+        return []
+    there = flows.join(found.select(_PAIR), on=_PAIR, how="semi", maintain_order="left")
+    there = _without_repeats(there.with_columns(SERVICE.alias("service")))
+    whole = there.group_by(_PAIR).agg(pl.col("fruitless").mean().alias("vain_share"))
+    found = found.join(whole, on=_PAIR).filter(pl.col("vain_share") >= 0.5)
+    shown = _of_scan(there, found, least)
+    marks = marked(shown.filter(pl.col("fruitless") & (pl.col("port") >= 0)), _PAIR)
+    found = found.join(marks, on=_PAIR, how="left")
 
     def describe(row: dict[str, Any]) -> Story:
         outside_in = row["internal_dst"] and not row["internal_src"]
-        return Story(
-            attack="port_sweep_external" if outside_in else "nmap_scan",
+        a_tool = row["marked"] or row["protocols"] >= least
+        story = Story(
+            attack="nmap_scan" if a_tool else "port_sweep",
             anchor=(row["src_ip"],),
             entity=row["src_ip"],
             flows=nothing(),
@@ -112,9 +115,59 @@ def host_scans(flows: pl.DataFrame, at: Sight) -> list[Story]:
             feature="ports_unanswered",
             value=row["ports"],
             strength=row["ports"] / at.levels.scan_ports,
+            kind="host_scan",
         )
+        if outside_in:
+            story.attack, story.kind = "port_sweep_external", ""
+        return story
 
     return stories(found, with_refusals(shown, flows, _PAIR), _PAIR, describe, at)
+
+
+def _without_repeats(flows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out conversations with a login or web service that are many more than a scan has with a port.
+
+    Bare probes stay, however often: a scanner knocks again where it heard nothing.
+
+    Parameters
+    ----------
+    flows
+        Flows of pairs with a scan, with ``service``.
+    """
+    keys = [*_PAIR, "service"]
+    spoke = (pl.col("payload_out") > 0) | (pl.col("payload_in") > 0)
+    tries = flows.group_by(keys).agg(
+        pl.len().alias("tries"), spoke.sum().alias("talks"), pl.col("port").first()
+    )
+    usual = tries.group_by(_PAIR).agg(pl.col("tries").median().alias("usual"))
+    login = pl.col("port").is_in(LOGIN_PORTS) & (pl.col("talks") >= LENIENT.logins)
+    web = pl.col("port").is_in(WEB_PORTS) & (pl.col("talks") >= LENIENT.web_logins)
+    repeated = (
+        tries.join(usual, on=_PAIR)
+        .filter((login | web) & (pl.col("talks") > TALKS_A_PORT * pl.col("usual")))
+        .select(keys)
+    )
+    talks = flows.filter(spoke).join(repeated, on=keys, how="semi").select("flow")
+    return flows.join(talks, on="flow", how="anti", maintain_order="left")
+
+
+def _of_scan(there: pl.DataFrame, found: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Give the flows that belong to scans: what was tried in vain, and what answered meanwhile.
+
+    A scan of ports is made of flows with ports, one of IP protocols of all. The answered ports of a version
+    scan belong to it when nearly all that the two exchange is in vain, and while it goes on.
+    """
+    tried = pl.col("fruitless") & ~pl.col("backwards")
+    of_protocols = pl.col("protocols") >= least
+    meanwhile = (pl.col("ts") >= pl.col("first") - BEFORE_US) & (
+        pl.col("ts") <= pl.col("last") + AFTER_US
+    )
+    answered = ~pl.col("fruitless") & (pl.col("vain_share") >= 0.8) & meanwhile
+    ported = pl.col("port") >= 0
+    facts = found.select(*_PAIR, "protocols", "first", "last", "vain_share")
+    kept = there.join(facts, on=_PAIR, maintain_order="left")
+    kept = kept.filter((tried & (ported | of_protocols)) | (answered & ported))
+    return kept.select(there.drop("service").columns)
 
 
 def host_sweeps(flows: pl.DataFrame, at: Sight) -> list[Story]:

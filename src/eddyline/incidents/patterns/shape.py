@@ -88,15 +88,17 @@ def nothing() -> pl.DataFrame:
     return pl.DataFrame()
 
 
-def spread(column: str) -> pl.Expr:
+def spread(column: str, where: pl.Expr | None = None) -> pl.Expr:
     """Tell how unlike values are: median absolute deviation over the median.
 
     Parameters
     ----------
     column
         Column of numbers.
+    where
+        Which rows count; None for all.
     """
-    values = pl.col(column)
+    values = pl.col(column) if where is None else pl.col(column).filter(where)
     return (values - values.median()).abs().median() / values.median().clip(1.0)
 
 

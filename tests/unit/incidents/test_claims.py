@@ -1,0 +1,149 @@
+"""One flow, one story: several attacks of one source within an hour stay apart and share nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from eddyline.incidents.claims import Claims, runs
+from eddyline.incidents.group import PAUSE_US
+from eddyline.pipeline import Pipeline
+from eddyline.read.ingest import IngestReport
+from eddyline.scan import ScanResult, ScanSettings, scan_flows
+from eddyline.testing import shapes, traffic
+from eddyline.testing.traffic import SECOND_US, START_US, VAIN, Exchange, flows
+
+SCANNER = "10.20.1.99"
+MINUTE_US = 60 * SECOND_US
+TRY = Exchange("tcp", 22, "SF", 15, 13, 1725, 1106, 2.5)
+"""One failed login by ssh."""
+
+DROPPED = Exchange("tcp", 22, "RSTR", 3, 3, 41, 0, 0.002)
+"""A login that the server drops because too many are under way."""
+
+
+def port_scan(target: str, at_us: int, tag: str):
+    """Scan 200 ports in 20 s, each tried three times, ssh among them."""
+    ports = np.tile(1 + np.arange(200), 3)
+    at = at_us + np.arange(600) * SECOND_US // 30
+    return flows(SCANNER, target, at, replace(VAIN, port=ports, src_port=61_001), tag=tag)
+
+
+def logins(target: str, at_us: int, tag: str, *, tries: int = 40, dropped: int = 120):
+    """Guess by ssh for a minute and a half; most tries are dropped."""
+    span_us = 90 * SECOND_US
+    kept = flows(SCANNER, target, at_us + np.arange(tries) * span_us // tries, TRY, tag=f"{tag}k")
+    lost_at = at_us + np.arange(dropped) * span_us // dropped
+    lost = flows(SCANNER, target, lost_at, DROPPED, tag=f"{tag}d")
+    return traffic.mixed(kept, lost)
+
+
+def judged(day) -> ScanResult:
+    """Scan with the capture itself as baseline, with every flow's verdict."""
+    return scan_flows(
+        [day],
+        IngestReport(),
+        pipeline=Pipeline(),
+        settings=ScanSettings(flow_verdicts=True),
+    )
+
+
+def marks(result: ScanResult) -> dict[str, set[str]]:
+    """Give the flows that the verdicts mark, by incident."""
+    assert result.flow_verdicts is not None
+    marked = result.flow_verdicts.drop_nulls("incident")
+    found = marked.group_by("incident").agg("uid")
+    return {incident: set(uids) for incident, uids in found.iter_rows()}
+
+
+def test_five_attacks_of_one_source_within_an_hour_are_five() -> None:
+    """Scans and guessings of the same and other hosts, minutes apart: each has exactly its own flows."""
+    five = [
+        port_scan("10.20.10.41", START_US + 3 * MINUTE_US, "s1"),
+        logins("10.20.10.41", START_US + 7 * MINUTE_US, "g1"),
+        logins("10.20.10.45", START_US + 18 * MINUTE_US, "g2"),
+        port_scan("10.20.10.48", START_US + 40 * MINUTE_US, "s2"),
+        port_scan("10.20.10.48", START_US + 58 * MINUTE_US + 40 * SECOND_US, "s3"),
+    ]
+    result = judged(traffic.mixed(traffic.quiet(n_hosts=5, hours=1.2), *five))
+
+    told = sorted((one.attack, one.destinations[0]) for one in result.incidents)
+    assert told == [
+        ("guessing", "10.20.10.41"),
+        ("guessing", "10.20.10.45"),
+        ("nmap_scan", "10.20.10.41"),
+        ("nmap_scan", "10.20.10.48"),
+        ("nmap_scan", "10.20.10.48"),
+    ]
+    true = sorted(sorted(batch.frame["uid"]) for batch in five)
+    assert sorted(sorted(uids) for uids in marks(result).values()) == true
+
+
+@pytest.mark.slow
+@given(
+    minutes=st.lists(st.integers(0, 110), min_size=2, max_size=5),
+    kinds=st.lists(st.sampled_from(["scan", "guess", "sweep", "beacon"]), min_size=5, max_size=5),
+)
+@settings(max_examples=4, deadline=None)
+def test_an_incident_counts_the_flows_that_the_verdicts_mark(minutes, kinds) -> None:
+    """Whatever overlaps, no flow is counted twice, and what is counted is marked."""
+    parts = []
+    for number, (minute, kind) in enumerate(zip(minutes, kinds, strict=False)):
+        at, tag = START_US + minute * MINUTE_US, f"x{number}"
+        if kind == "scan":
+            parts.append(port_scan("10.20.10.41", at, tag))
+        elif kind == "guess":
+            parts.append(logins("10.20.10.41", at, tag))
+        elif kind == "sweep":
+            parts.append(shapes.sweep(SCANNER, start_us=at, tag=tag))
+        else:
+            parts.append(shapes.beacon(SCANNER, start_us=at, tag=tag))
+    result = judged(traffic.mixed(traffic.quiet(n_hosts=4, hours=2.0), *parts))
+
+    counted = {one.uid: one.flows_count for one in result.incidents}
+    assert counted == {incident: len(uids) for incident, uids in marks(result).items()}
+    assert result.incidents
+
+
+@pytest.mark.parametrize(("rounds", "told"), [(1, ["nmap_scan"]), (60, ["guessing", "nmap_scan"])])
+def test_a_scan_takes_only_what_it_tried(rounds, told) -> None:
+    """One look at ssh is the scan's own; a round of logins in the same minutes is not."""
+    result = judged(
+        traffic.mixed(
+            traffic.quiet(n_hosts=4, hours=0.5),
+            port_scan("10.20.10.41", START_US + 5 * MINUTE_US, "s"),
+            logins("10.20.10.41", START_US + 5 * MINUTE_US, "g", tries=rounds, dropped=0),
+        )
+    )
+
+    assert sorted(one.attack for one in result.incidents) == told
+    assert sum(len(uids) for uids in marks(result).values()) == 600 + rounds
+
+
+def test_a_claim_ends_with_the_long_window_that_holds_it() -> None:
+    """Then nothing is kept of it."""
+    frame = pl.DataFrame({"flow": [1, 2, 3], "ts": [0, 1, 2], "ts_end": [0, 1, 2]})
+    claims = Claims()
+    claims._told.append(pl.DataFrame({"flow": [2, 9], "pattern": ["a", "a"]}))
+
+    free, owned = claims.divide(frame)
+    assert (free["flow"].to_list(), owned["a"]["flow"].to_list()) == ([1, 3], [2])
+    free, owned = claims.divide(frame)
+    assert (free.height, owned) == (3, {})
+
+
+@pytest.mark.parametrize(("pause_us", "n"), [(PAUSE_US, 1), (PAUSE_US + 1, 2)])
+def test_a_run_is_cut_where_nothing_comes_for_long(pause_us, n) -> None:
+    """Ten minutes, or ten times its own pause."""
+    at = np.array([0, SECOND_US, 2 * SECOND_US])
+    at = np.concatenate([at, at[-1] + pause_us + at])
+    frame = pl.DataFrame({"flow": np.arange(6), "ts": at, "ts_end": at})
+    slow = frame.with_columns(pl.col("ts", "ts_end") * 100)
+
+    assert len(runs(frame)) == n
+    assert sum(part.height for part in runs(frame)) == 6
+    assert len(runs(slow)) >= n
