@@ -15,6 +15,7 @@ from eddyline.errors import UsageError
 
 if TYPE_CHECKING:
     from eddyline.detectors.detector import MatrixDetector, SequenceDetector
+    from eddyline.detectors.stream import StreamDetector
 
 MATRIX: Final = {
     "isolation_forest": "eddyline.detectors.isolation_forest:IsolationForest",
@@ -29,6 +30,17 @@ SEQUENCE: Final = {
     "ngram": "eddyline.detectors.ngram:NGram",
 }
 """Our sequence detectors: name to ``module:class``."""
+
+STREAM: Final = {
+    "online_forest": "eddyline.detectors.online_forest:OnlineForest",
+    "half_space_trees": "eddyline.detectors.half_space_trees:HalfSpaceTrees",
+    "kitnet": "eddyline.detectors.kitnet:KitNet",
+    "midas": "eddyline.detectors.midas:Midas",
+    "midas_r": "eddyline.detectors.midas:MidasR",
+    "midas_f": "eddyline.detectors.midas:MidasF",
+    "anoedge": "eddyline.detectors.edges:AnoEdge",
+}
+"""Our stream detectors: name to ``module:class``; no leg can hold one yet, so ``detector_class`` has none."""
 
 ENTRY_POINTS: Final = "eddyline.detectors"
 """Entry point group by which other packages bring detectors of their own."""
@@ -116,6 +128,30 @@ def sequence_detector(name: str) -> type[SequenceDetector]:
             f"{name!r} must score token sequences, but scores rows; use it on a view of features"
         )
         raise UsageError(message)
+    return found
+
+
+def stream_detector(name: str) -> type[StreamDetector]:
+    """Give the stream detector behind a name, importing it now.
+
+    Parameters
+    ----------
+    name
+        One of ``STREAM``.
+
+    Raises
+    ------
+    UsageError
+        When no stream detector has that name.
+    """
+    if name not in STREAM:
+        message = (
+            f"a stream detector must be one of {', '.join(STREAM)}, got {name!r}; check the "
+            f"spelling"
+        )
+        raise UsageError(message)
+    module, _, attribute = STREAM[name].partition(":")
+    found: type[StreamDetector] = getattr(import_module(module), attribute)
     return found
 
 

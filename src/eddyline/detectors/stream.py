@@ -280,4 +280,13 @@ class EdgeDetector(StreamDetector):
                 f"{column} is {rows[row, column]}; number the ids and count the ticks"
             )
             raise DataError(message)
-        return np.ascontiguousarray(rows, dtype=np.int64)
+        edges = np.ascontiguousarray(rows, dtype=np.int64)
+        far = np.abs(edges[:, 2].astype(np.float64)) > _LARGEST_WHOLE
+        if far.any():
+            row = int(np.argmax(far))
+            message = (
+                f"{type(self).__name__} takes ticks in [-2^53, 2^53], but row {row} has "
+                f"{edges[row, 2]}; count ticks in seconds or minutes"
+            )
+            raise DataError(message)
+        return edges
