@@ -1,0 +1,299 @@
+"""Runs of flows of one group without a pause: how long each is and how many different things it touches.
+
+What belongs here: the numbers of a segment, in the form that looks ahead and in the causal one. What does
+not: the segment view, which has one row a segment (``segment.py``).
+
+Source: Arjona-Medina et al., A Deep Learning Approach for Network Anomaly Detection, 2021: flows of one
+source and one destination network that are less than a minute apart join, and each flow carries its
+segment's length and its distinct destinations, ports and applications. A gap of exactly 60 s splits. The
+causal form gives what is known up to the flow itself; at the last flow of a segment both agree.
+
+State is bounded: a group that has paused is forgotten. Beyond ``max_groups`` a new group's flow is a segment
+of its own, and beyond ``max_values`` a value that is new counts as known; both are counted in ``lost``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddyline.errors import UsageError
+from eddyline.features.compiled import kernel, part
+from eddyline.features.tables64 import Table, bucket, remove, take
+from eddyline.tables import Integers
+
+RUN_NAMES: Final = ("len", "n_dst", "n_spt", "n_dpt", "n_app")
+"""What each flow carries, in order."""
+
+GAP_US: Final = 60_000_000
+"""Gap that splits, µs."""
+
+Runs = NDArray[np.int32]
+"""Shape ``(n, 5)``, in the order of ``RUN_NAMES``."""
+
+# Columns of a group: key and link, the network, the latest time, its segment's number, the five counts, the
+# distinct values as a list, applications as bits, and the values of the flow before.
+_NET, _LATEST, _UID, _COUNTS, _VALUES, _APPS, _BEFORE = 2, 3, 4, 5, 10, 11, 12
+_GROUP_WIDTH = 16
+
+# Columns of a value: key (of segment, kind and value), link, the exact value, its segment and kind, next of
+# the segment's values.
+_VALUE, _OWNER, _NEXT_VALUE = 2, 3, 4
+_VALUE_WIDTH = 5
+
+_NEXT_UID, _HAND, _LOST_GROUPS, _LOST_VALUES, _NOW = range(5)
+_SWEPT = 2  # groups that are looked at per flow: more than can be added
+
+
+class SegmentRuns:
+    """Carry the runs of groups from batch to batch; cutting the input elsewhere changes no value.
+
+    Parameters
+    ----------
+    gap_us
+        Gap that splits, µs, ``> 0``.
+    max_groups
+        Groups with a segment that may still go on, at the most, ``>= 1``.
+    max_values
+        Distinct values of all those segments, at the most, ``>= 1``.
+
+    Examples
+    --------
+    >>> t = np.array([1, 2, 3, 7, 8, 9, 10, 15])
+    >>> dst, zero = np.array([1, 2, 2, 3, 3, 4, 5, 1]), np.zeros(8, dtype=np.int64)
+    >>> runs, segment = SegmentRuns(gap_us=4).update(t, zero, zero, dst, zero, zero, zero)
+    >>> runs[:, 1].tolist()
+    [1, 2, 2, 1, 1, 2, 3, 1]
+    >>> look_ahead([(runs, segment)])[0][:, 0].tolist()
+    [3, 3, 3, 4, 4, 4, 4, 1]
+    """
+
+    def __init__(
+        self, gap_us: int = GAP_US, *, max_groups: int = 1 << 20, max_values: int = 1 << 22
+    ) -> None:
+        if min(gap_us, max_groups, max_values) < 1:
+            message = (
+                f"the gap and the bounds of segments must be positive, got {gap_us} µs, {max_groups}, "
+                f"{max_values}; {GAP_US} µs is usual"
+            )
+            raise UsageError(message)
+        self.gap_us = gap_us
+        self._groups = Table(_GROUP_WIDTH, max_groups)
+        self._values = Table(_VALUE_WIDTH, max_values)
+        self._counts: Integers = np.zeros(5, dtype=np.int64)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What the bounds cost so far: flows without a group, values that were not counted."""
+        return {
+            "groups": int(self._counts[_LOST_GROUPS]),
+            "values": int(self._counts[_LOST_VALUES]),
+        }
+
+    def update(
+        self,
+        t_us: Integers,
+        src: Integers,
+        net: Integers,
+        dst: Integers,
+        spt: NDArray[Any],
+        dpt: NDArray[Any],
+        app: Integers,
+    ) -> tuple[Runs, Integers]:
+        """Give the causal values of the next flows, and the number of each flow's segment.
+
+        Parameters
+        ----------
+        t_us
+            Times in order, µs, shape ``(n,)``; a flow that comes late joins its group's open segment.
+        src, net
+            What makes a group, as numbers that mean the same in every batch.
+        dst, app
+            What is counted, as numbers that mean the same in every batch.
+        spt, dpt
+            Ports, 0 without.
+
+        Returns
+        -------
+        tuple
+            Shape ``(n, 5)`` in the order of ``RUN_NAMES``; shape ``(n,)``, from 0 in order of first flows.
+        """
+        n = len(t_us)
+        out = np.zeros((n, 5), dtype=np.int32)
+        segment = np.zeros(n, dtype=np.int64)
+        bounds = np.array([self.gap_us, self._groups.most, self._values.most], dtype=np.int64)
+        ports = (spt.astype(np.int32, copy=False), dpt.astype(np.int32, copy=False))
+        at = 0
+        while at < n:
+            g, v = self._groups, self._values
+            tables = ((g.rows, g.heads, g.meta), (v.rows, v.heads, v.meta))
+            keys = (src, net, dst, *ports, app)
+            at = _run(at, t_us, keys, bounds, tables, self._counts, out, segment)
+            if at < n:
+                if g.room() < 1:
+                    g.grow()
+                if v.room() < 4:
+                    v.grow()
+        return out, segment
+
+
+def look_ahead(parts: Sequence[tuple[Runs, Integers]]) -> list[Runs]:
+    """Give each flow the values of its whole segment.
+
+    Parameters
+    ----------
+    parts
+        What ``SegmentRuns.update`` gave for each batch of one input, all of them, in order.
+    """
+    n_segments = max((int(segment.max(initial=-1)) for _, segment in parts), default=-1) + 1
+    last = np.zeros((n_segments, 5), dtype=np.int32)
+    for runs, segment in parts:
+        last[segment] = runs  # the last write, the segment's last flow, stays
+    return [last[segment] for _, segment in parts]
+
+
+# ------------------------------------------------------------------ kernel
+
+
+@kernel
+def _run(
+    at: int,
+    t_us: Any,
+    keys: Any,
+    bounds: Any,
+    tables: Any,
+    counts: Any,
+    out: Any,
+    segment: Any,
+) -> Any:
+    """Count flows from ``at`` on; gives the first flow for which there is no room yet, or their number."""
+    src, net, dst, spt, dpt, app = keys
+    groups = tables[0][0]
+    for i in range(at, len(t_us)):
+        if _lacks_room(bounds, tables):
+            return i
+        counts[_NOW] = max(t_us[i], counts[_NOW]) if counts[_NEXT_UID] else t_us[i]
+        _sweep(bounds[0], tables, counts)
+        group = _group(src[i], net[i], t_us[i], bounds, tables, counts)
+        if group < 0:  # no room for one more group
+            out[i] = 1
+            segment[i] = counts[_NEXT_UID]
+            counts[_NEXT_UID] += 1
+            continue
+        row = groups[group]
+        row[_LATEST] = max(row[_LATEST], t_us[i])
+        row[_COUNTS] += 1
+        fresh = row[_COUNTS] == 1
+        _touch(group, 1, dst[i], fresh, bounds[2], tables, counts)
+        _touch(group, 2, np.int64(spt[i]), fresh, bounds[2], tables, counts)
+        _touch(group, 3, np.int64(dpt[i]), fresh, bounds[2], tables, counts)
+        if 0 <= app[i] < 63:
+            bit = np.int64(1) << app[i]
+            row[_COUNTS + 4] += (row[_APPS] & bit) == 0
+            row[_APPS] |= bit
+        else:
+            _touch(group, 4, app[i], False, bounds[2], tables, counts)
+        segment[i] = row[_UID]
+        for k in range(5):
+            out[i, k] = row[_COUNTS + k]
+    return len(t_us)
+
+
+@part
+def _lacks_room(bounds: Any, tables: Any) -> Any:
+    """Tell whether a table is full and may grow."""
+    groups, values = tables[0], tables[1]
+    full = len(groups[0]) == groups[2][2] and len(groups[0]) < bounds[1]
+    return full or (len(values[0]) - values[2][2] < 4 and len(values[0]) < bounds[2])
+
+
+@part
+def _sweep(gap: int, tables: Any, counts: Any) -> None:
+    """Look at the next groups and forget those that have paused."""
+    rows, heads, meta = tables[0]
+    for _ in range(_SWEPT):
+        if meta[1] == 0:
+            break
+        counts[_HAND] = (counts[_HAND] + 1) % meta[1]
+        at = counts[_HAND]
+        if rows[at, _COUNTS] > 0 and counts[_NOW] - rows[at, _LATEST] >= gap:
+            _forget_values(at, tables)
+            remove(at, rows, heads, meta)
+            rows[at, _COUNTS] = 0
+
+
+@part
+def _group(source: int, net: int, now: int, bounds: Any, tables: Any, counts: Any) -> Any:
+    """Find the group of a flow with its open segment, or begin one; −1 when there is no room."""
+    rows, heads, meta = tables[0]
+    key = source * 0x100000001B3 ^ net
+    at = np.int64(heads[bucket(key, heads)])
+    while at >= 0 and not (rows[at, 0] == key and rows[at, _NET] == net):
+        at = rows[at, 1]
+    if at >= 0 and now - rows[at, _LATEST] < bounds[0]:
+        return at
+    if at >= 0:
+        _forget_values(at, tables)
+    else:
+        if meta[2] >= bounds[1]:
+            counts[_LOST_GROUPS] += 1
+            return -1
+        at = take(rows, meta)
+        place = bucket(key, heads)
+        rows[at, 0] = key
+        rows[at, 1] = heads[place]
+        heads[place] = at
+        rows[at, _NET] = net
+    rows[at, _LATEST] = now
+    rows[at, _UID] = counts[_NEXT_UID]
+    counts[_NEXT_UID] += 1
+    rows[at, _COUNTS : _COUNTS + 5] = 0
+    rows[at, _VALUES] = -1
+    rows[at, _APPS] = 0
+    return at
+
+
+@part
+def _touch(
+    group: int, kind: int, value: int, fresh: bool, most: int, tables: Any, counts: Any
+) -> None:
+    """Count a value of a segment when it is new there."""
+    row = tables[0][0][group]
+    if not fresh and kind < 4 and row[_BEFORE + kind - 1] == value:
+        return
+    row[_BEFORE + kind - 1] = value
+    rows, heads, meta = tables[1]
+    owner = (row[_UID] << 2) | (kind - 1)
+    key = owner * 0x100000001B3 ^ value
+    at = np.int64(heads[bucket(key, heads)])
+    while at >= 0 and not (rows[at, _VALUE] == value and rows[at, _OWNER] == owner):
+        at = rows[at, 1]
+    if at >= 0:
+        return
+    if meta[2] >= most:
+        counts[_LOST_VALUES] += 1
+        return
+    at = take(rows, meta)
+    place = bucket(key, heads)
+    rows[at, 0] = key
+    rows[at, 1] = heads[place]
+    heads[place] = at
+    rows[at, _VALUE] = value
+    rows[at, _OWNER] = owner
+    rows[at, _NEXT_VALUE] = row[_VALUES]
+    row[_VALUES] = at
+    row[_COUNTS + kind] += 1
+
+
+@part
+def _forget_values(group: int, tables: Any) -> None:
+    """Forget the values of a segment that is over."""
+    rows, heads, meta = tables[1]
+    at = tables[0][0][group, _VALUES]
+    while at >= 0:
+        following = rows[at, _NEXT_VALUE]
+        remove(at, rows, heads, meta)
+        at = following
