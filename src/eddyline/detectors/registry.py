@@ -42,13 +42,26 @@ STREAM: Final = {
 }
 """Our stream detectors: name to ``module:class``; no leg can hold one yet, so ``detector_class`` has none."""
 
+DENSITY: Final = {
+    "vae": "eddyline.detectors.density.vae:VAE",
+    "rvae": "eddyline.detectors.density.rvae:RVAE",
+    "grand": "eddyline.detectors.density.grand:Grand",
+    "autoencoder": "eddyline.detectors.density.autoencoder:Autoencoder",
+    "pca": "eddyline.detectors.density.pca:PCA",
+    "flow_density": "eddyline.detectors.density.flow:FlowDensity",
+    "dagmm": "eddyline.detectors.density.dagmm:DAGMM",
+    "cleaned_neighbours": "eddyline.detectors.density.cleaned:CleanedNeighbours",
+    "trusted_union": "eddyline.detectors.density.union:TrustedUnion",
+}
+"""Our matrix detectors that learn a density, all but ``pca`` with torch: name to ``module:class``."""
+
 ENTRY_POINTS: Final = "eddyline.detectors"
 """Entry point group by which other packages bring detectors of their own."""
 
 
 def detector_names() -> tuple[str, ...]:
     """Give every name that ``detector_class`` knows: ours first, then those of other packages, sorted."""
-    ours = (*MATRIX, *SEQUENCE)
+    ours = (*MATRIX, *DENSITY, *SEQUENCE)
     return (*ours, *sorted(set(_third_party()) - set(ours)))
 
 
@@ -65,7 +78,7 @@ def detector_class(name: str) -> type[MatrixDetector] | type[SequenceDetector]:
     UsageError
         When nothing has that name, or a third party's class breaks the contract.
     """
-    path = MATRIX.get(name) or SEQUENCE.get(name)
+    path = MATRIX.get(name) or DENSITY.get(name) or SEQUENCE.get(name)
     if path is not None:
         module, _, attribute = path.partition(":")
         ours: type[MatrixDetector] | type[SequenceDetector] = getattr(
