@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from eddyline.detectors.detector import refuse_model
-from eddyline.detectors.midas import cell_of
+from eddyline.detectors.sketches import cell_of
 from eddyline.detectors.stream import EdgeDetector, Edges
 from eddyline.errors import UsageError
 from eddyline.tables import Floats

@@ -35,8 +35,8 @@ class HalfSpaceTrees(StreamDetector):
     halves the range of a column drawn at random, so the cuts depend on no row, and a row's way down a tree is
     a word of as many bits as the tree is deep. Only the words of two windows are kept: the state is
     ``n_trees x 2 x window`` words, and a tree of depth 15 takes no memory. Fails where anomalies lie packed:
-    they make a mass of their own and rank as the most usual rows of all (shown in a test), as in a flood;
-    ``OnlineForest`` bears it better. Costs ``n_trees x depth`` steps a row.
+    a clump of more than a tenth of a window makes a mass of its own and ranks as the most usual of all, as
+    in a flood (a test shows both sides of that tenth). Costs ``n_trees x depth`` steps a row.
 
     Parameters
     ----------

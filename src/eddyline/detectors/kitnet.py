@@ -1,7 +1,8 @@
 """KitNET: a band of small autoencoders, each over columns that move together, judged by one more.
 
-What belongs here: the map of columns to autoencoders, and the network's steps, compiled. What does not: the
-columns it is usually given (``features/damped.py``), and networks that are trained in batches (``deep/``).
+What belongs here: the network and its steps, compiled. What does not: which columns go together
+(``correlation.py``), the columns it is usually given (``features/damped.py``), and networks that are trained
+in batches (``deep/``).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from eddyline.detectors.correlation import Sizes, column_groups, correlate
 from eddyline.detectors.detector import refuse_model
 from eddyline.detectors.stream import StreamDetector
 from eddyline.errors import UsageError
@@ -20,8 +21,6 @@ from eddyline.tables import Floats
 
 SMALLEST_RANGE = 1e-16
 """Added to a column's range before dividing by it; the authors'."""
-
-Sizes = NDArray[np.int64]
 
 
 class KitNet(StreamDetector):
@@ -193,71 +192,6 @@ class KitNet(StreamDetector):
         self._restored("ranges_", np.float64, (2, total))
         if not (np.isfinite(self.weights_).all() and np.isfinite(self.biases_).all()):
             raise refuse_model(self, "holds finite weights", "infinity")
-
-
-def column_groups(sums: Floats, products: Floats, largest: int) -> list[Sizes]:
-    """Group columns that move together, at most ``largest`` in a group.
-
-    Single linkage over the distance ``1 - correlation``; a branch with too many columns is divided where it
-    was joined last.
-
-    Parameters
-    ----------
-    sums
-        Second row: sums of squared residuals, shape ``(2, d)``.
-    products
-        Sums of products of residuals, shape ``(d, d)``.
-    largest
-        Columns of a group, >= 1.
-    """
-    from scipy.cluster.hierarchy import linkage, to_tree  # comes with scikit-learn; slow to import
-
-    width = len(products)
-    if width == 1:
-        return [np.arange(1)]
-    spread = np.sqrt(sums[1])
-    scale = np.outer(spread, spread)
-    scale[scale == 0] = 1e-100  # a constant column lies at distance 1 from all others
-    distance = np.maximum(1.0 - products / scale, 0.0)
-    waiting = [to_tree(linkage(distance[np.triu_indices(width, 1)], "single"))]
-    groups = []
-    while waiting:
-        branch = waiting.pop()
-        if branch.count <= largest:
-            groups.append(np.array(branch.pre_order(), np.int64))
-        else:
-            waiting += [branch.get_right(), branch.get_left()]
-    return groups
-
-
-@njit(cache=True, nogil=True)
-def correlate(rows: Floats, seen: int, sums: Floats, products: Floats) -> None:  # pragma: no cover
-    """Add rows to the sums that correlations are made of.
-
-    Residuals are taken from the mean so far, the row itself included.
-
-    Parameters
-    ----------
-    rows
-        Shape ``(n, d)``.
-    seen
-        Rows added before.
-    sums
-        Of columns, and of squared residuals; shape ``(2, d)``.
-    products
-        Of two residuals, shape ``(d, d)``.
-    """
-    width = rows.shape[1]
-    residual = np.empty(width)
-    for i in range(rows.shape[0]):
-        seen += 1
-        for j in range(width):
-            sums[0, j] += rows[i, j]
-            residual[j] = rows[i, j] - sums[0, j] / seen
-            sums[1, j] += residual[j] * residual[j]
-        for j in range(width):
-            for k in range(width):
-                products[j, k] += residual[j] * residual[k]
 
 
 @njit(cache=True, nogil=True)
