@@ -149,6 +149,7 @@ def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flows = FlowBatch.concat(list(read_flows(folder / "capture.pcap"))).frame
     write_zeek(flows, folder / "zeek" / "conn.log")
     write_csv(flows, folder / "export.csv")
+    write_labelled(flows, folder / "labelled.csv")
     return folder
 
 
@@ -186,6 +187,18 @@ def write_csv(flows: pl.DataFrame, path: Path) -> None:
         pl.col("dst_ip").cast(pl.String).alias("To"),
         pl.col("ip_proto").alias("P"),
     ).write_csv(path)
+
+
+def write_labelled(flows: pl.DataFrame, path: Path) -> None:
+    """Write a table of flows with a label column, as a data set would come."""
+    port = pl.col("dst_port").fill_null(0)
+    flows.select(
+        pl.col("src_ip").cast(pl.String),
+        "bytes_out",
+        "bytes_in",
+        "duration_s",
+        pl.when(port % 7 == 0).then(pl.lit("scan")).otherwise(pl.lit("benign")).alias("label"),
+    ).unique(maintain_order=True).write_csv(path)
 
 
 def write_zeek(flows: pl.DataFrame, log: Path) -> None:

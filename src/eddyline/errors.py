@@ -12,6 +12,7 @@ which stand where the error is raised and have four parts (the thing, the rule, 
     ├── DataError           numbers or tokens break the contract of a border (also a ValueError)
     │   └── TooFewRowsError      not enough rows to fit, calibrate or judge
     ├── ModelError          a model file is damaged, hostile, or of a version that is not known
+    ├── RefusedError        a rule of honest evaluation is broken, and nobody waived it
     └── MissingExtraError   an optional library is needed; says which extra to install (also an ImportError)
 
     EddylineWarning (UserWarning)
@@ -48,6 +49,10 @@ class TooFewRowsError(DataError):
 
 class ModelError(EddylineError):
     """Raised when a model file is damaged, carries unknown parts, or was written by an unknown version."""
+
+
+class RefusedError(EddylineError):
+    """Raised when a result would break a rule of honest evaluation; its text begins with the rule's name."""
 
 
 class MissingExtraError(EddylineError, ImportError):

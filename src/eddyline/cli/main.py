@@ -3,7 +3,8 @@
 What belongs here: the list of commands and the exit codes. What does not: what a command does
 (``cli/<command>.py``).
 
-Exit codes: 0 nothing found or done, 1 incidents found, 2 the input or the options cannot be used.
+Exit codes: 0 nothing found or done, 1 incidents found, 2 the input or the options cannot be used, 3 refused
+by a rule of honest evaluation.
 """
 
 from __future__ import annotations
@@ -225,6 +226,32 @@ def evaluate(
 
     settings = settings_of(budget=budget, rules=rules, internal=internal, seed=seed)
     raise typer.Exit(run_evaluate(paths, model, truth, settings, top=top, json=json, quiet=quiet))
+
+
+@app.command()
+def lint(
+    paths: Inputs,
+    labels: Annotated[
+        str, typer.Option("--labels", help="Label column of a table; flows bring their own.")
+    ] = "label",
+    features: Annotated[
+        str | None,
+        typer.Option("--features", help="Columns of a table a model would get: a,b,c."),
+    ] = None,
+    normal: Annotated[
+        str | None, typer.Option("--normal", help="Labels of a table that mean no attack: a,b.")
+    ] = None,
+    unsafe: Annotated[
+        list[str] | None, typer.Option("--unsafe", help="Lint that may fail; repeat for more.")
+    ] = None,
+    json: JsonOut = None,
+) -> None:
+    """Name leaks, shortcuts, copies and conflicts of labelled data; exit code 3 when a rule is broken."""
+    from eddyline.cli.lint import run_lint
+
+    parts = [None if text is None else text.split(",") for text in (features, normal)]
+    code = run_lint(paths, labels, features=parts[0], normal=parts[1], unsafe=unsafe, out=json)
+    raise typer.Exit(code)
 
 
 @app.command()

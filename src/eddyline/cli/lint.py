@@ -1,0 +1,124 @@
+"""``eddyline lint``: what makes results on a data set unbelievable, by name.
+
+What belongs here: the call, the table and the exit code. What does not: a lint.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from eddyline.cli.outputs import check_outputs
+from eddyline.errors import UsageError
+from eddyline.evaluate.lints.finding import LINTS
+from eddyline.evaluate.lints.run import (
+    Linted,
+    lint_flows,
+    lint_table,
+    read_table,
+    unknown_files,
+)
+from eddyline.flows.text import neutral_text
+
+REFUSED: Final = 3
+"""Exit code when a rule is broken that nobody waived."""
+
+SHOWN_AREAS: Final = 3
+
+
+def run_lint(
+    paths: Sequence[str],
+    label: str,
+    *,
+    features: Sequence[str] | None,
+    normal: Sequence[str] | None,
+    unsafe: Sequence[str] | None,
+    out: str | None,
+) -> int:
+    """Lint and print; give the exit code.
+
+    Parameters
+    ----------
+    paths
+        Inputs as the user named them: one table, or any flows.
+    label
+        Name of the label column of a table.
+    features
+        Columns of a table that a model would be given.
+    normal
+        Labels of a table that mean no attack.
+    unsafe
+        Lints that may fail.
+    out
+        Where the JSON goes; ``-`` for standard output in place of the table.
+
+    Raises
+    ------
+    UsageError
+        When a waived name is no lint, or several tables are named.
+    """
+    waived = list(unsafe or ())
+    unknown = sorted(set(waived) - set(LINTS))
+    if unknown:
+        message = (
+            f"--unsafe must name a lint, got {', '.join(unknown)}; they are {', '.join(LINTS)}"
+        )
+        raise UsageError(message)
+    check_outputs([out], paths)
+    linted = _lint(paths, label, features, normal)
+    linted.findings.extend(unknown_files(Path(path) for path in paths))
+    failed = [f for f in linted.findings if f.level == "refuse" and f.lint not in waived]
+    if out is not None:
+        text = json.dumps(_as_dict(linted, waived), indent=2) + "\n"
+        if out == "-":
+            sys.stdout.write(text)
+            return REFUSED if failed else 0
+        Path(out).write_text(text, encoding="utf-8")
+    _print(linted, waived)
+    return REFUSED if failed else 0
+
+
+def _lint(
+    paths: Sequence[str],
+    label: str,
+    features: Sequence[str] | None,
+    normal: Sequence[str] | None,
+) -> Linted:
+    if len(paths) == 1 and Path(paths[0]).is_file():
+        frame = read_table(Path(paths[0]), label)
+        if frame is not None:
+            return lint_table(frame, label, features=features, normal=normal)
+    if features or normal:
+        message = (
+            f"--features and --normal are for a table with the label column {label!r}, got "
+            f"{', '.join(paths)}; name the column with --labels"
+        )
+        raise UsageError(message)
+    from eddyline.read.flows import read_flows
+
+    return lint_flows(read_flows(list(paths)))
+
+
+def _as_dict(linted: Linted, waived: Sequence[str]) -> dict[str, Any]:
+    return asdict(linted) | {"waived": list(waived)}
+
+
+def _print(linted: Linted, waived: Sequence[str]) -> None:
+    classes = ", ".join(
+        f"{neutral_text(name)} {n:,}" for name, n in list(linted.classes.items())[:8]
+    )
+    more = f" and {len(linted.classes) - 8} more" if len(linted.classes) > 8 else ""
+    print(f"{linted.n_rows:,} labelled rows, {linted.n_features} features: {classes}{more}.")
+    best = list(linted.areas.items())[:SHOWN_AREAS]
+    if best:
+        told = ", ".join(f"{neutral_text(name)} {area:.3f}" for name, area in best)
+        print(f"Best single features (ROC-AUC): {told}. Split for the leaks: by {linted.split}.")
+    for finding in sorted(linted.findings, key=lambda f: (f.level, f.lint, f.subject)):
+        level = "waived" if finding.lint in waived else finding.level
+        print(f"  {level:6}  {finding.lint}: {neutral_text(finding.sentence)}")
+    if not linted.findings:
+        print("  nothing found")
