@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.evaluate.baselines import flow_scores
-from eddyline.evaluate.metrics import Curve, Cut, ratio
+from eddyline.evaluate.curve import Curve, Cut, ratio
 from eddyline.tables import Floats
 
 Flags = NDArray[np.bool_]

@@ -14,8 +14,8 @@ from typing import Final
 
 import polars as pl
 
+from eddyline.evaluate.curve import ratio
 from eddyline.evaluate.match import main_incidents
-from eddyline.evaluate.metrics import ratio
 
 DAY_US: Final = 86_400_000_000
 

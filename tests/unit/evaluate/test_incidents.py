@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.unit.evaluate.tables import SECOND, make_flows, make_incident
 
+from eddyline.evaluate.curve import ratio
 from eddyline.evaluate.incidents import DAY_US, IncidentFigures, figures
 from eddyline.evaluate.match import judge_incidents, members_of, pairs_by_flow
-from eddyline.evaluate.metrics import ratio
 
 
 def _figures(rows, names, truths, *, top=10, n_attacks=None) -> IncidentFigures:

@@ -8,13 +8,11 @@ from hypothesis import given, strategies as st
 from sklearn import metrics as reference
 
 from eddyline.errors import DataError, UsageError
+from eddyline.evaluate.curve import Curve, Cut, ratio
 from eddyline.evaluate.metrics import (
-    Curve,
-    Cut,
     expected_calibration_error,
     fpr_at_recalls,
     precision_at_prevalence,
-    ratio,
     recall_at_alerts,
     recall_by_class,
     summary,

@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from eddyline.evaluate.curve import Curve
 from eddyline.evaluate.lints.finding import Finding
 from eddyline.evaluate.lints.table import LintTable, coded, numeric, row_hashes
-from eddyline.evaluate.metrics import Curve
 from eddyline.tables import Floats, Integers
 
 SHORTCUT_AUC: Final = 0.98
