@@ -1,6 +1,6 @@
-"""Which views exist, by name.
+"""Which views and kernels exist, by name.
 
-What belongs here: one line a view. What does not: how a view builds its rows.
+What belongs here: one line each. What does not: how one builds its rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ VIEWS: Final[dict[str, View]] = {
     view.name: view for view in (FLOW, HOST, HOST_HOUR, SEGMENT, DYAD)
 }
 """Every view by its name."""
+
+
+KERNELS: Final = {
+    "damped": "eddyline.features.damped:DampedStatistics",
+}
+"""Kernels that give every flow a row and keep state between batches: name to ``module:class``."""
 
 
 def view_named(name: str) -> View:
