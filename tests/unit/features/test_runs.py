@@ -16,11 +16,11 @@ GAP = 4
 
 def by_hand(rows):
     """Follow each group flow by flow; gives the causal values and the segment of each flow."""
-    open_segments: dict[tuple[int, int], tuple] = {}
+    open_segments: dict[tuple[int, int], tuple[int, int, list[list[int]]]] = {}
     values, segment = [], []
     for i, (t, src, net, *touched) in enumerate(rows):
-        latest, number, seen = open_segments.get((src, net), (None, 0, []))
-        if latest is None or t - latest >= GAP:
+        latest, number, seen = open_segments.get((src, net), (-GAP, 0, []))
+        if (src, net) not in open_segments or t - latest >= GAP:
             number, seen = i, []
         seen.append(touched)
         open_segments[src, net] = (t, number, seen)
