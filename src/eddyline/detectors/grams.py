@@ -89,7 +89,7 @@ def count_grams(
     empty = np.zeros(0, np.int64)
     all_keys, counts = np.unique(np.concatenate([empty, *keys]), return_counts=True)
     owners = (all_keys >> BITS) - 1
-    totals: Floats = np.bincount(owners, weights=counts, minlength=n_nodes - 1)
+    totals: Floats = np.bincount(owners, counts, n_nodes - 1).astype(np.float64)
     kinds: Floats = np.bincount(owners, minlength=n_nodes - 1).astype(np.float64)
     times: Floats = counts.astype(np.float64)
     nodes: Integers = np.concatenate([empty, *contexts])

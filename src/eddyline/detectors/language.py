@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,7 @@ class LanguageModel(SequenceDetector):
     pareto_: Floats
 
     _modelled_tail = True
+    _aggregations: ClassVar[tuple[str, ...]] = AGGREGATIONS
 
     def fit(self, groups: TokenGroups) -> Self:
         """Learn from training groups, which may hold some attacks.
@@ -231,9 +232,9 @@ class LanguageModel(SequenceDetector):
 
     def _check_arguments(self) -> None:
         """Check the arguments that all share."""
-        if self.group not in AGGREGATIONS:
+        if self.group not in self._aggregations:
             message = (
-                f"group must be one of {', '.join(AGGREGATIONS)}, got {self.group!r}; the default "
+                f"group must be one of {', '.join(self._aggregations)}, got {self.group!r}; the default "
                 f"is 'calibrated'"
             )
             raise UsageError(message)

@@ -21,6 +21,7 @@ MATRIX: Final = {
     "isolation_forest": "eddyline.detectors.isolation_forest:IsolationForest",
     "neighbours": "eddyline.detectors.neighbours:Neighbours",
     "tails": "eddyline.detectors.tails:Tails",
+    "union": "eddyline.detectors.union:Union",
     "random": "eddyline.detectors.baselines:RandomScore",
     "single_column": "eddyline.detectors.baselines:SingleColumn",
 }
@@ -28,6 +29,9 @@ MATRIX: Final = {
 
 SEQUENCE: Final = {
     "ngram": "eddyline.detectors.ngram:NGram",
+    "causal": "eddyline.detectors.deep.causal:Causal",
+    "radford": "eddyline.detectors.deep.radford:Radford",
+    "session": "eddyline.detectors.deep.session:Session",
 }
 """Our sequence detectors: name to ``module:class``."""
 
@@ -51,7 +55,6 @@ DENSITY: Final = {
     "flow_density": "eddyline.detectors.density.flow:FlowDensity",
     "dagmm": "eddyline.detectors.density.dagmm:DAGMM",
     "cleaned_neighbours": "eddyline.detectors.density.cleaned:CleanedNeighbours",
-    "trusted_union": "eddyline.detectors.density.union:TrustedUnion",
 }
 """Our matrix detectors that learn a density, all but ``pca`` with torch: name to ``module:class``."""
 
