@@ -26,6 +26,12 @@ SELU_FLOOR: Final = -SELU_SCALE * SELU_ALPHA
 _STEPS: Final = 2**16
 """A dropout rate is rounded to a multiple of 1 / 2**16, as each unit's chance is 16 random bits."""
 
+_FAR: Final = 1e20
+"""How far below any sum of a layer a dropped unit is pushed."""
+
+_elu: Final = torch.ops.aten.elu.default
+_elu_backward: Final = torch.ops.aten.elu_backward.default
+
 
 def selu_linear(n_in: int, n_out: int, chance: torch.Generator) -> nn.Linear:
     """Make a linear layer with weights from N(0, 1 / n_in) and no bias, as SELU needs.
@@ -67,15 +73,16 @@ def alpha_dropout_constants(rate: float) -> tuple[float, float]:
     return scale, -scale * rate * SELU_FLOOR
 
 
-def draw_dropped(like: Tensor, rate: float, chance: torch.Generator) -> Tensor:
-    """Draw which units are dropped: a mask shaped as ``like``, true with the rate's probability.
+def draw_drops(like: Tensor, rate: float, chance: torch.Generator) -> Tensor:
+    """Draw which units are dropped: a tensor shaped as ``like``, 0 where kept and far below 0 where dropped.
 
-    Four units share one 64-bit random number, which costs a ninth of torch's Bernoulli draws.
+    Added to what SELU takes, it sets the dropped units to SELU's floor. Four units share one 64-bit random
+    number and nothing branches on a unit, which costs a fifth of Bernoulli draws and a masked fill.
 
     Parameters
     ----------
     like
-        Tensor whose shape the mask takes.
+        Tensor whose shape is taken.
     rate
         Share of units dropped, in [0, 1), rounded to a multiple of 1 / 65,536.
     chance
@@ -84,7 +91,8 @@ def draw_dropped(like: Tensor, rate: float, chance: torch.Generator) -> Tensor:
     numbers = torch.empty((like.numel() + 3) // 4, dtype=torch.int64)
     numbers.random_(-(2**63), None, generator=chance)
     threshold = round(rate * _STEPS) - _STEPS // 2
-    return (numbers.view(torch.int16)[: like.numel()] < threshold).view(like.shape)
+    drops = numbers.view(torch.int16)[: like.numel()].to(torch.float32).view(like.shape)
+    return drops.sub_(threshold).clamp_(max=0.0).mul_(_FAR)
 
 
 def alpha_dropout(x: Tensor, dropped: Tensor, rate: float) -> Tensor:
@@ -111,26 +119,23 @@ def alpha_dropout(x: Tensor, dropped: Tensor, rate: float) -> Tensor:
 class _SeluDropout(torch.autograd.Function):
     """SELU and alpha dropout in one step that keeps one tensor for the way back.
 
-    A dropped unit stands at SELU's floor, where SELU's own slope is nought: the slope computed from the
-    output alone is right for kept and dropped units, so neither mask nor input need be kept.
+    A dropped unit stands at SELU's floor, where SELU's own slope is nought: the slope that follows from the
+    output is right for kept and dropped units, so neither mask nor input need be kept. The factor of the
+    dropout is part of the scale that torch's ELU takes.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, dropped: Tensor, rate: float) -> Tensor:
-        scale, shift = alpha_dropout_constants(rate)
-        out = torch.selu(x).mul_(scale).add_(shift)
-        out.masked_fill_(dropped, scale * SELU_FLOOR + shift)
+    def forward(ctx: Any, x: Tensor, drops: Tensor, scale: float, shift: float) -> Tensor:
+        ctx.scale = scale * SELU_SCALE
+        out = _elu(drops.add_(x), SELU_ALPHA, ctx.scale, 1)
         ctx.save_for_backward(out)
-        ctx.constants = scale, shift
-        return out
+        return out + shift
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        scale, shift = ctx.constants
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (out,) = ctx.saved_tensors
-        below = out - (shift + scale * SELU_FLOOR)  # scale * SELU's slope where x < 0
-        slope = below.masked_fill_(out > shift, scale * SELU_SCALE)
-        return slope.mul_(grads[0]), None, None
+        slope: Tensor = _elu_backward(grads[0], SELU_ALPHA, ctx.scale, 1, True, out)
+        return slope, None, None, None
 
 
 def selu_dropout(x: Tensor, rate: float, chance: torch.Generator | None) -> Tensor:
@@ -157,5 +162,5 @@ def selu_dropout(x: Tensor, rate: float, chance: torch.Generator | None) -> Tens
     """
     if chance is None or rate == 0.0:
         return torch.selu(x)
-    dropped = draw_dropped(x, rate, chance)
-    return cast("Tensor", _SeluDropout.apply(x, dropped, rate))  # type: ignore[no-untyped-call]
+    drops = draw_drops(x, rate, chance)
+    return cast("Tensor", _SeluDropout.apply(x, drops, *alpha_dropout_constants(rate)))  # type: ignore[no-untyped-call]

@@ -64,7 +64,7 @@ class Judgement:
     score
         Higher is better; training keeps the weights of the highest.
     loss
-        The loss there, told beside the score, for the two may part.
+        The loss there, for the two may part; of equal scores the one with the lower loss is kept.
     """
 
     score: float
@@ -205,8 +205,11 @@ def load_weights(net: nn.Module, weights: NDArray[np.float32]) -> None:
 
 
 def _is_best(history: History) -> bool:
-    latest = history.judgements[-1].score
-    return history.best < 0 or latest > history.judgements[history.best].score
+    """Tell whether the latest score is the highest, or as high with a lower loss."""
+    if history.best < 0:
+        return True
+    latest, best = history.judgements[-1], history.judgements[history.best]
+    return (latest.score, -latest.loss) > (best.score, -best.loss)
 
 
 def _refuse_endless(total: float, update: int) -> None:

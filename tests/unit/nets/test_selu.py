@@ -9,7 +9,7 @@ from eddyline.nets.selu import (
     SELU_FLOOR,
     alpha_dropout,
     alpha_dropout_constants,
-    draw_dropped,
+    draw_drops,
     selu_dropout,
     selu_linear,
 )
@@ -63,7 +63,7 @@ def test_the_fused_step_equals_its_parts_forward_and_backward() -> None:
     fused = x.clone().requires_grad_()
     plain = x.clone().requires_grad_()
     pull = torch.randn(64, 32, generator=torch_generator(2, "x"))
-    dropped = draw_dropped(x, 0.2, torch_generator(3, "drops"))
+    dropped = draw_drops(x, 0.2, torch_generator(3, "drops")) < 0
     one = selu_dropout(fused, 0.2, torch_generator(3, "drops"))
     two = alpha_dropout(torch.selu(plain), dropped, 0.2)
     (one * pull).sum().backward()
@@ -89,7 +89,7 @@ def test_a_dropped_unit_has_no_gradient() -> None:
 def test_units_are_dropped_at_the_rate_and_by_the_generator() -> None:
     """The share dropped is the rate, and the same generator drops the same units."""
     like = torch.empty(999, 333)
-    masks = [draw_dropped(like, 0.2, torch_generator(5, "drops")) for _ in range(2)]
+    masks = [draw_drops(like, 0.2, torch_generator(5, "drops")) < 0 for _ in range(2)]
 
     assert masks[0].shape == like.shape
     assert masks[0].float().mean().item() == pytest.approx(0.2, abs=0.003)

@@ -1,5 +1,7 @@
 """The loop: it judges when it says, keeps the best weights, stops, and refuses endless losses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -99,4 +101,4 @@ def test_weights_come_and_go_as_one_array() -> None:
 def test_an_impossible_schedule_is_refused(name: str, value: float) -> None:
     """Numbers out of range say so."""
     with pytest.raises(UsageError, match=name):
-        Schedule(**{name: value})
+        replace(Schedule(), **{name: value})
