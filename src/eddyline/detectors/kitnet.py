@@ -149,6 +149,13 @@ class KitNet(StreamDetector):
     def _hidden(self) -> Sizes:
         return np.array([math.ceil(n * self.hidden_share) for n in self.sizes_], np.int64)
 
+    def _plan(self) -> Sizes:
+        """Give for each autoencoder its first input, inputs, hidden units, first weight and first bias."""
+        sizes, hidden = self.sizes_, self._hidden()
+        ends = [np.cumsum(part) for part in (sizes, sizes * hidden, sizes + hidden)]
+        starts = [np.concatenate([[0], end[:-1]]) for end in ends]
+        return np.stack([starts[0], sizes, hidden, starts[1], starts[2]], axis=1).astype(np.int64)
+
     def _learn(self, rows: Floats) -> None:
         mapped = min(max(self.map_rows - self.n_seen_, 0), len(rows))
         if mapped:
@@ -170,9 +177,8 @@ class KitNet(StreamDetector):
         return scores
 
     def _run(self, rows: Floats, scores: Floats, *, learn: bool) -> None:
-        layout = (self.order_, self.sizes_, self._hidden())
         state = (self.weights_, self.biases_, self.ranges_)
-        run(rows, scores, learn, self.rate, layout, state)
+        run(rows, scores, learn, self.rate, (self.order_, self._plan()), state)
 
     def _restore(self) -> None:
         width = self.n_features_in_
@@ -200,7 +206,7 @@ def run(
     scores: Floats,
     learn: bool,
     rate: float,
-    layout: tuple[Sizes, Sizes, Sizes],
+    layout: tuple[Sizes, Sizes],
     state: tuple[Floats, Floats, Floats],
 ) -> None:  # pragma: no cover
     """Score rows, train on them, or both in turn.
@@ -216,33 +222,34 @@ def run(
     rate
         Step of the gradient descent.
     layout
-        Columns in the order of the autoencoders; columns and hidden units of each.
+        Columns in the order of the autoencoders; a row a part of ``KitNet._plan``.
     state
         Weights, biases and ranges, autoencoder by autoencoder.
     """
-    order, sizes = layout[0], layout[1]
+    order, plan = layout
     n_inputs = order.shape[0]
-    inputs = np.empty(n_inputs + sizes[-1])
-    room = np.empty((4, inputs.shape[0]))
+    inputs = np.empty(n_inputs + plan.shape[0])
+    room = (np.empty(inputs.shape[0]), np.empty(inputs.shape[0]), np.empty(inputs.shape[0]))
     for i in range(rows.shape[0]):
         if len(scores) > 0:
             for j in range(n_inputs):
                 inputs[j] = rows[i, order[j]]
-            scores[i] = pass_row(inputs, room, False, rate, layout, state)
+            scores[i] = pass_row(inputs, n_inputs, False, rate, plan, state, room)
         if learn:
             for j in range(n_inputs):
                 inputs[j] = rows[i, order[j]]
-            pass_row(inputs, room, True, rate, layout, state)
+            pass_row(inputs, n_inputs, True, rate, plan, state, room)
 
 
 @njit(cache=True, nogil=True)
 def pass_row(
     inputs: Floats,
-    room: Floats,
+    n_inputs: int,
     learn: bool,
     rate: float,
-    layout: tuple[Sizes, Sizes, Sizes],
+    plan: Sizes,
     state: tuple[Floats, Floats, Floats],
+    room: tuple[Floats, Floats, Floats],
 ) -> float:  # pragma: no cover
     """Pass a row through the band and its judge; give the judge's error, before the step if learning.
 
@@ -250,98 +257,113 @@ def pass_row(
     ----------
     inputs
         The row in the order of the autoencoders, then room for their errors.
-    room
-        Room for the layers.
-    learn, rate, layout, state
+    n_inputs
+        Columns of the row.
+    learn, rate, plan, state
         As in ``run``.
+    room
+        Room for a hidden layer, for the errors of columns, and for a gradient.
     """
-    sizes, hidden = layout[1], layout[2]
     ranges = state[2]
-    first, weight, bias = 0, 0, 0
     error = 0.0
-    n_inputs = layout[0].shape[0]
-    for part in range(sizes.shape[0]):
-        n_in, n_hidden = sizes[part], hidden[part]
-        x = inputs[first : first + n_in]
+    for part in range(plan.shape[0]):
+        first, n_in = plan[part, 0], plan[part, 1]
+        for j in range(first, first + n_in):
+            value = inputs[j]
+            if learn:
+                ranges[0, j], ranges[1, j] = min(ranges[0, j], value), max(ranges[1, j], value)
+            inputs[j] = (value - ranges[0, j]) / (ranges[1, j] - ranges[0, j] + SMALLEST_RANGE)
+        error = rebuild(inputs, part, plan, state[0], state[1], room)
         if learn:
-            for j in range(n_in):
-                ranges[0, first + j] = min(ranges[0, first + j], x[j])
-                ranges[1, first + j] = max(ranges[1, first + j], x[j])
-        for j in range(n_in):
-            low, high = ranges[0, first + j], ranges[1, first + j]
-            x[j] = (x[j] - low) / (high - low + SMALLEST_RANGE)
-        W = state[0][weight : weight + n_in * n_hidden].reshape(n_in, n_hidden)
-        b = state[1][bias : bias + n_hidden + n_in]
-        error = rebuild(x, W, b, room)
-        if learn:
-            step(x, W, b, room, rate)
-        if part < sizes.shape[0] - 1:
+            step(inputs, part, rate, plan, state[0], state[1], room)
+        if part < plan.shape[0] - 1:
             inputs[n_inputs + part] = error
-        first, weight, bias = first + n_in, weight + n_in * n_hidden, bias + n_hidden + n_in
     return error
 
 
 @njit(cache=True, nogil=True)
-def rebuild(x: Floats, W: Floats, b: Floats, room: Floats) -> float:  # pragma: no cover
+def rebuild(
+    x: Floats,
+    part: int,
+    plan: Sizes,
+    W: Floats,
+    b: Floats,
+    room: tuple[Floats, Floats, Floats],
+) -> float:  # pragma: no cover
     """Rebuild a row by one autoencoder; give the root mean square error.
+
+    Places are counted in the flat arrays: a view of them a part would cost as much as the part.
 
     Parameters
     ----------
-    x, W, b
-        Row in [0, 1], weights ``(n_in, n_hidden)``, biases: hidden ones first.
+    x
+        Row in [0, 1].
+    part, plan
+        Which autoencoder, and where its numbers lie.
+    W, b
+        Weights of all, hidden units of a column together; biases of all, hidden ones first.
     room
         Filled: hidden layer, error of each column.
     """
-    n_in, n_hidden = W.shape
+    first, n_in, n_hidden = plan[part, 0], plan[part, 1], plan[part, 2]
+    weight, bias = plan[part, 3], plan[part, 4]
     y, miss = room[0], room[1]
     for k in range(n_hidden):
-        y[k] = 0.0
-    for j in range(n_in):
-        for k in range(n_hidden):
-            y[k] += x[j] * W[j, k]
-    for k in range(n_hidden):
-        y[k] = 1.0 / (1.0 + math.exp(-(y[k] + b[k])))
+        z = 0.0
+        for j in range(n_in):
+            z += x[first + j] * W[weight + j * n_hidden + k]
+        y[k] = 1.0 / (1.0 + math.exp(-(z + b[bias + k])))
     total = 0.0
     for j in range(n_in):
         z = 0.0
         for k in range(n_hidden):
-            z += y[k] * W[j, k]
-        miss[j] = x[j] - 1.0 / (1.0 + math.exp(-(z + b[n_hidden + j])))
+            z += y[k] * W[weight + j * n_hidden + k]
+        miss[j] = x[first + j] - 1.0 / (1.0 + math.exp(-(z + b[bias + n_hidden + j])))
         total += miss[j] * miss[j]
     return math.sqrt(total / n_in)
 
 
 @njit(cache=True, nogil=True)
-def step(x: Floats, W: Floats, b: Floats, room: Floats, rate: float) -> None:  # pragma: no cover
+def step(
+    x: Floats,
+    part: int,
+    rate: float,
+    plan: Sizes,
+    W: Floats,
+    b: Floats,
+    room: tuple[Floats, Floats, Floats],
+) -> None:  # pragma: no cover
     """Move one autoencoder against the gradient of the error that ``rebuild`` left.
 
     The biases of a layer move together, by the mean gradient, as in the authors' program.
 
     Parameters
     ----------
-    x, W, b
-        Row in [0, 1], weights and biases.
-    room
-        Hidden layer and errors of ``rebuild``; room for the hidden gradient.
+    x
+        Row in [0, 1].
+    part, plan, W, b
+        As in ``rebuild``.
     rate
         Step.
+    room
+        Hidden layer and errors of ``rebuild``; room for the hidden gradient.
     """
-    n_in, n_hidden = W.shape
-    y, miss, back = room[0], room[1], room[2]
-    hidden_mean, visible_mean = 0.0, 0.0
-    for k in range(n_hidden):
-        back[k] = 0.0
+    first, n_in, n_hidden = plan[part, 0], plan[part, 1], plan[part, 2]
+    weight, bias = plan[part, 3], plan[part, 4]
+    y, miss, back = room
+    hidden_sum, visible_sum = 0.0, 0.0
     for j in range(n_in):
-        visible_mean += miss[j]
+        visible_sum += miss[j]
+    for k in range(n_hidden):
+        z = 0.0
+        for j in range(n_in):
+            z += miss[j] * W[weight + j * n_hidden + k]
+        back[k] = z * y[k] * (1.0 - y[k])
+        hidden_sum += back[k]
+    for j in range(n_in):
         for k in range(n_hidden):
-            back[k] += miss[j] * W[j, k]
+            W[weight + j * n_hidden + k] += rate * (x[first + j] * back[k] + miss[j] * y[k])
     for k in range(n_hidden):
-        back[k] *= y[k] * (1.0 - y[k])
-        hidden_mean += back[k]
+        b[bias + k] += rate * (hidden_sum / n_hidden)
     for j in range(n_in):
-        for k in range(n_hidden):
-            W[j, k] += rate * (x[j] * back[k] + miss[j] * y[k])
-    for k in range(n_hidden):
-        b[k] += rate * (hidden_mean / n_hidden)
-    for j in range(n_in):
-        b[n_hidden + j] += rate * (visible_mean / n_in)
+        b[bias + n_hidden + j] += rate * (visible_sum / n_in)
