@@ -16,7 +16,7 @@ from eddyline.errors import DataError
 from eddyline.flows.batch import FlowBatch
 from eddyline.flows.record import LABEL_SCHEMA
 
-ATTACK_STARTS: Final = ("malicious", "attack")
+ATTACK_STARTS: Final = ("malicious", "attack", "ddos-", "probing-")
 """How a label of an attack begins, in lower case."""
 
 NORMAL_STARTS: Final = ("benign", "normal")

@@ -223,7 +223,7 @@ def nad_input(
         app=app,
         app_key=app_key,
         facts=address_facts(texts, inside=inside, prefixes=prefixes),
-        counters=counters,
+        counters=None if counters is None else np.ascontiguousarray(counters, dtype=np.int32),
     )
 
 

@@ -125,6 +125,7 @@ BUILT_IN: Final[tuple[Entry, ...]] = (
     Entry("zeek", "eddyline.read.zeek"),
     Entry("eddyline", "eddyline.read.eddyline"),
     Entry("luflow", "eddyline.read.luflow"),
+    Entry("nad", "eddyline.read.nad"),
     Entry("csv", "eddyline.read.csv"),
 )
 """Readers of this package, in the order they are asked."""
