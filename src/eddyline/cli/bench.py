@@ -6,6 +6,9 @@ What belongs here: the list of experiments and their options. What does not: an 
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 bench = typer.Typer(
@@ -14,3 +17,45 @@ bench = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+@bench.command("contamination")
+def contamination(
+    folder: Annotated[Path, typer.Argument(help="Folder with KDDTrain+.txt.gz and KDDTest+.txt.")],
+    cache: Annotated[
+        Path, typer.Option(help="File that keeps each run; broken off, the next call goes on.")
+    ] = Path("contamination.jsonl"),
+    protocol: Annotated[
+        str, typer.Option(help="full, small, or choice, which never reads the test file.")
+    ] = "full",
+    methods: Annotated[
+        str, typer.Option(help="Methods with commas between, all, or sweeps.")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="Drawings.", min=1)] = 5,
+    shares: Annotated[
+        str, typer.Option(help="Attacks in the training, in percent, with commas between.")
+    ] = "0,5,10,15",
+    preprocessing: Annotated[
+        str, typer.Option(help="log, or standard for plain z-scores.")
+    ] = "log",
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write everything the cache holds as JSON.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write the pictures of the sweeps to this PNG.")
+    ] = None,
+) -> None:
+    """Learn from NSL-KDD with 0 to 15 % attacks in the training, judge its test file."""
+    from eddyline.cli.contamination import run_contamination
+
+    run_contamination(
+        folder,
+        cache,
+        protocol=protocol,
+        methods=methods,
+        seeds=seeds,
+        shares=tuple(float(share) / 100 for share in shares.split(",")),
+        preprocessing=preprocessing,
+        json_out=json_out,
+        plot=plot,
+    )

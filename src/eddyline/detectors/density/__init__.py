@@ -1,0 +1,1 @@
+"""Densities: how unlikely a row is under a model of rows; trained with torch, scored without."""
