@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,15 +26,12 @@ SKLEARN_SKIPPED = {
     "check_sample_weight_equivalence_on_dense_data": "bins and folds are made of rows, whatever they weigh",
 }
 
-SLOW = {"snn", "tabm"}
-"""Classifiers whose checks train a network, which takes minutes in all."""
+DEEP = {"snn": "test_snn", "tabm": "test_tabm"}
+"""Classifiers whose own tests run both suites with few steps; with the default ones that takes hours."""
 
 
 def cases(names: Any = tuple(CLASSIFIERS)) -> list[Any]:
-    return [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [], id=name)
-        for name in names
-    ]
+    return [pytest.param(name, id=name) for name in names if name not in DEEP]
 
 
 def class_or_skip(name: str) -> Any:
@@ -81,3 +79,12 @@ def test_every_skip_names_a_check_and_gives_a_reason() -> None:
         left = list(yield_checks(class_or_skip(name), skip={check: SKIPPED[name, check]}))
 
         assert len(left) == len(CHECKS) - 1
+
+
+def test_what_is_left_out_here_runs_both_suites_itself() -> None:
+    unit = Path(__file__).parents[1] / "unit" / "classifiers"
+    for module in DEEP.values():
+        text = (unit / f"{module}.py").read_text(encoding="utf-8")
+
+        assert "yield_checks(Quick)" in text
+        assert "estimator_checks_generator(Quick())" in text

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CLASSIFIERS: Final = {
     "boosting": "eddyline.classifiers.boosting:Boosting",
+    "snn": "eddyline.classifiers.deep.snn:SNN",
+    "tabm": "eddyline.classifiers.deep.tabm:TabM",
 }
 """Our classifiers: name to ``module:class``."""
 

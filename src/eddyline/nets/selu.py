@@ -127,7 +127,7 @@ class _SeluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, drops: Tensor, scale: float, shift: float) -> Tensor:
         ctx.scale = scale * SELU_SCALE
-        out = _elu(drops.add_(x), SELU_ALPHA, ctx.scale, 1)
+        out: Tensor = _elu(drops.add_(x), SELU_ALPHA, ctx.scale, 1)
         ctx.save_for_backward(out)
         return out + shift
 

@@ -36,12 +36,6 @@ from eddyline.nets.training import (
 )
 from eddyline.tables import Floats, Integers
 
-TILE: Final = 256
-"""Rows judged at a time."""
-
-JUDGED: Final = 4_096
-"""Rows judged at a time while training, where the last bit does not matter."""
-
 SMALLEST_SHARE: Final = 1e-300
 """Stands for a probability that came out as nought, so that its logarithm is finite."""
 
@@ -82,6 +76,12 @@ class DeepClassifier(Classifier):
         "history_",
         "best_",
     )
+
+    tile: ClassVar[int] = 256
+    """Rows judged at a time."""
+
+    judged: ClassVar[int] = 4_096
+    """Rows judged at a time while training, where the last bit does not matter."""
 
     updates: int
     every: int
@@ -233,7 +233,7 @@ class DeepClassifier(Classifier):
         cost = None if self.cost is None else np.asarray(self.cost, dtype=np.float64)
 
         def judge() -> Judgement:
-            shares = self._shares(tensor, JUDGED)
+            shares = self._shares(tensor, self.judged)
             loss = float(
                 -np.log(np.maximum(shares[np.arange(len(truth)), truth], SMALLEST_SHARE)).mean()
             )
@@ -259,7 +259,7 @@ class DeepClassifier(Classifier):
 
     def _probabilities(self, X: Matrix) -> Floats:
         with deterministic(threads=1):
-            return self._shares(self._tensor(X), TILE)
+            return self._shares(self._tensor(X), self.tile)
 
     def _shares(self, rows: Tensor, tile: int) -> Floats:
         """Give probabilities with the sampler undone, tile by tile; each tile is full."""
