@@ -45,7 +45,8 @@ class OnlineForest(StreamDetector):
     References
     ----------
     Leveni, Cassales, Pfahringer, Bifet, Boracchi, "Online Isolation Forest", ICML 2024. We depart from it in
-    the logarithms, and learn and forget one row at a time, so that batches do not matter.
+    the logarithms, in cutting only columns that vary, and in learning and forgetting one row at a time, so
+    that batches do not matter.
 
     Examples
     --------

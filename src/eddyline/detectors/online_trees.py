@@ -197,7 +197,7 @@ def grow(
         enclose(points, order[first:end], box[tree, node])
         if end - first < leaf_rows << depth or depth >= limit:
             continue
-        chosen = min(int(draw(draws, tree) * width), width - 1)
+        chosen = column_to_cut(box[tree, node], draws, tree)
         low, high = box[tree, node, 0, chosen], box[tree, node, 1, chosen]
         place = low + (high - low) * draw(draws, tree)
         column[tree, node], cut[tree, node] = chosen, place
@@ -211,6 +211,29 @@ def grow(
             stack[waiting, 1] = middle if side else first
             stack[waiting, 2] = end if side else middle
             waiting += 1
+
+
+@njit(cache=True, nogil=True)
+def column_to_cut(box: Floats, draws: NDArray[np.uint64], tree: int) -> int:  # pragma: no cover
+    """Draw a column in which a box has an extent; any column when it has none in all.
+
+    A cut of a constant column separates nothing, and a tree of four levels has none to spare: on one-hot
+    columns the published draw from all columns spent most of them so.
+
+    Parameters
+    ----------
+    box
+        Shape ``(2, d)``.
+    draws, tree
+        As in ``draw``.
+    """
+    width = box.shape[1]
+    chosen = 0
+    for _ in range(8 * width):
+        chosen = min(int(draw(draws, tree) * width), width - 1)
+        if box[1, chosen] > box[0, chosen]:
+            break
+    return chosen
 
 
 @njit(cache=True, nogil=True)
