@@ -75,7 +75,8 @@ class TabM(DeepClassifier):
     cost
         Costs of the challenge's criterion, rows = true; None takes 1 for each mistake.
     scaling
-        ``"standard"``, ``"log"`` or ``"quantile"``, for all columns but flags.
+        ``"standard"``, ``"log"`` or ``"quantile"``, for all columns but flags. Ranks close the gaps between
+        clusters, logarithms keep them, hence the default.
     threads
         Threads of training, ``>= 1``.
     seed
@@ -120,7 +121,7 @@ class TabM(DeepClassifier):
         aside: float = 0.25,
         criterion: Criterion = "challenge",
         cost: tuple[tuple[float, ...], ...] | None = None,
-        scaling: Scaling = "quantile",
+        scaling: Scaling = "log",
         threads: int = 1,
         seed: int = 0,
     ) -> None:
