@@ -13,11 +13,8 @@ What belongs here: one check a promise. What does not: quality on some data set,
 from __future__ import annotations
 
 import copy
-import doctest
 import inspect
 import pickle
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -26,8 +23,17 @@ from sklearn.exceptions import NotFittedError
 
 from eddyline.detectors.stream import EdgeDetector, StreamDetector
 from eddyline.errors import DataError, ModelError
+from eddyline.testing import check_detector
 from eddyline.testing.check_detector import fail
-from eddyline.testing.streams import SOME, later, same_state, started, strange_rows, usual_rows
+from eddyline.testing.streams import (
+    SOME,
+    bytes_of,
+    later,
+    same_state,
+    started,
+    strange_rows,
+    usual_rows,
+)
 
 StreamCheck = Callable[[type[StreamDetector]], None]
 MANY = 20_000
@@ -144,6 +150,22 @@ def check_scoring_and_learning_is_row_by_row(cls: type[StreamDetector]) -> None:
             fail(cls, f"batches of {size} score and learn as one batch does", "other bits")
 
 
+def check_what_scores_too_high_is_not_learned(cls: type[StreamDetector]) -> None:
+    """Check that rows that score ``below`` or more leave no bit behind, and the others are learned."""
+    model, rows = started(cls)
+    more = later(cls, rows)
+    level = float(np.median(model.anomaly_score(more)))
+    plain, held = copy.deepcopy(model), copy.deepcopy(model)
+    scores = held.score_and_learn(more, below=level)
+    for i in range(len(more)):
+        if plain.anomaly_score(more[i : i + 1])[0] != scores[i]:
+            fail(cls, "scores with a level are those of the rows learned", f"others in row {i}")
+        if scores[i] < level:
+            plain.partial_fit(more[i : i + 1])
+    if not same_state(plain, held) or held.n_seen_ != model.n_seen_ + int((scores < level).sum()):
+        fail(cls, "rows that score the level or more are not learned", "other bits")
+
+
 def check_a_cold_start_is_row_by_row(cls: type[StreamDetector]) -> None:
     """Check that score_and_learn from the first row on does not depend on the cut either."""
     rows = usual_rows(cls, n=cls().warm_rows + 300)
@@ -190,14 +212,9 @@ def check_memory_is_bounded(cls: type[StreamDetector]) -> None:
         else:
             more = more * rng.lognormal(0.0, 3.0, size=more.shape)
         model.partial_fit(more)
-        size.append((_bytes_of(model), len(pickle.dumps(model)) // 1024))
+        size.append((bytes_of(model), len(pickle.dumps(model)) // 1024))
     if size[1] != size[2]:
         fail(cls, f"memory stays at {size[1]} bytes and pickled kilobytes", size[2])
-
-
-def _bytes_of(model: StreamDetector) -> int:
-    held = [value for value in vars(model).values() if isinstance(value, np.ndarray)]
-    return sum(array.nbytes for array in (*held, *model.to_arrays().values()))
 
 
 def check_a_restart_goes_on(cls: type[StreamDetector]) -> None:
@@ -362,26 +379,15 @@ def check_arguments_are_stored_untouched(cls: type[StreamDetector]) -> None:
 
 def check_docstring_helps(cls: type[StreamDetector]) -> None:
     """Check that the docstring states a shape, a reference and a running example."""
-    text = inspect.getdoc(cls) or ""
-    for what, pattern in (
-        ("a shape", r"\(n, [d3]\)|\(n,\)"),
-        ("References", r"^References\n-+"),
-        ("Examples", r">>> "),
-    ):
-        if not re.search(pattern, text, flags=re.MULTILINE):
-            fail(cls, f"the docstring has {what}", "none")
-    names = dict(vars(sys.modules[cls.__module__]))
-    test = doctest.DocTestParser().get_doctest(text, names, cls.__name__, None, None)
-    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
-    report: list[str] = []
-    if runner.run(test, out=report.append).failed:
-        fail(cls, "the example of the docstring runs", "".join(report))
+    told: Any = cls
+    check_detector.check_docstring_helps(told)
 
 
 CHECKS: tuple[StreamCheck, ...] = (
     check_scores_are_finite_float64,
     check_learning_a_batch_is_learning_row_by_row,
     check_scoring_and_learning_is_row_by_row,
+    check_what_scores_too_high_is_not_learned,
     check_a_cold_start_is_row_by_row,
     check_scoring_changes_nothing,
     check_memory_is_bounded,

@@ -112,3 +112,15 @@ def same_state(first: StreamDetector, second: StreamDetector) -> bool:
         array.dtype == theirs[name].dtype and array.tobytes() == theirs[name].tobytes()
         for name, array in ours.items()
     )
+
+
+def bytes_of(model: StreamDetector) -> int:
+    """Give the bytes of the arrays that a detector holds and of those it would save.
+
+    Parameters
+    ----------
+    model
+        The detector.
+    """
+    held = [value for value in vars(model).values() if isinstance(value, np.ndarray)]
+    return sum(array.nbytes for array in (*held, *model.to_arrays().values()))
