@@ -323,12 +323,6 @@ def afternoon(examples: Path):
             model = stream_detector(name)(**settings.get(name, {})).partial_fit(rows[0])
             if name != "kitnet":  # it stands still after its training anyway
                 found[f"{name} on {rows_name}, morning only"] = model.anomaly_score(rows[1])
-                half = n // 2
-                quiet = stream_detector(name)().partial_fit(rows[0][:half])
-                level = np.quantile(quiet.score_and_learn(rows[0][half:]), 0.99)
-                found[f"{name} on {rows_name}, learns below the morning's 99 %"] = (
-                    quiet.score_and_learn(rows[1], below=level)
-                )
             found[f"{name} on {rows_name}"] = model.score_and_learn(rows[1])
         for name in ("isolation_forest", "tails"):
             found[f"{name} on {rows_name}, morning only"] = (

@@ -7,7 +7,6 @@ anything that knows of networks.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -18,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from eddyline.detectors.detector import Arrays, _take, refuse_model
-from eddyline.errors import DataError, UsageError
+from eddyline.errors import DataError
 from eddyline.tables import Floats
 
 Edges = NDArray[np.int64]
@@ -108,42 +107,31 @@ class StreamDetector(BaseEstimator, ABC):  # type: ignore[misc]
             return np.zeros(len(rows))
         return self._score(rows)
 
-    def score_and_learn(self, X: ArrayLike, *, below: float = math.inf) -> Floats:
+    def score_and_learn(self, X: ArrayLike) -> Floats:
         """Score each row and learn it before the next one; equal to doing so row by row.
+
+        What lasts becomes usual, a flood included: on one afternoon of attacks, detectors that learned all
+        the while ranked scans and floods below normal flows. To keep them strange, learn quiet traffic only
+        and use ``anomaly_score`` meanwhile.
 
         Parameters
         ----------
         X
             Rows, oldest first, shape ``(n, d)``, finite, at least one.
-        below
-            Rows that score as much or more are not learned, so that a flood does not become usual; what is
-            new and harmless is not either, until the level is raised. Several times slower than learning all.
 
         Raises
         ------
         DataError
             When X is not what the detector takes, or of another width than before.
-        UsageError
-            When ``below`` is not a number.
         """
-        if math.isnan(below):
-            message = "below must be a score, got nan; leave it out to learn every row"
-            raise UsageError(message)
         rows = self._next(X)
         cold = min(max(self.warm_rows - self.n_seen_, 0), len(rows))
         scores = np.zeros(len(rows))
         if cold:
             self._take_in(rows[:cold])
-        if cold == len(rows):
-            return scores
-        if below == math.inf:
+        if cold < len(rows):
             scores[cold:] = self._score_and_learn(rows[cold:])
             self.n_seen_ += len(rows) - cold
-            return scores
-        for i in range(cold, len(rows)):
-            scores[i : i + 1] = self._score(rows[i : i + 1])
-            if scores[i] < below:
-                self._take_in(rows[i : i + 1])
         return scores
 
     def score_samples(self, X: ArrayLike) -> Floats:

@@ -150,22 +150,6 @@ def check_scoring_and_learning_is_row_by_row(cls: type[StreamDetector]) -> None:
             fail(cls, f"batches of {size} score and learn as one batch does", "other bits")
 
 
-def check_what_scores_too_high_is_not_learned(cls: type[StreamDetector]) -> None:
-    """Check that rows that score ``below`` or more leave no bit behind, and the others are learned."""
-    model, rows = started(cls)
-    more = later(cls, rows)
-    level = float(np.median(model.anomaly_score(more)))
-    plain, held = copy.deepcopy(model), copy.deepcopy(model)
-    scores = held.score_and_learn(more, below=level)
-    for i in range(len(more)):
-        if plain.anomaly_score(more[i : i + 1])[0] != scores[i]:
-            fail(cls, "scores with a level are those of the rows learned", f"others in row {i}")
-        if scores[i] < level:
-            plain.partial_fit(more[i : i + 1])
-    if not same_state(plain, held) or held.n_seen_ != model.n_seen_ + int((scores < level).sum()):
-        fail(cls, "rows that score the level or more are not learned", "other bits")
-
-
 def check_a_cold_start_is_row_by_row(cls: type[StreamDetector]) -> None:
     """Check that score_and_learn from the first row on does not depend on the cut either."""
     rows = usual_rows(cls, n=cls().warm_rows + 300)
@@ -387,7 +371,6 @@ CHECKS: tuple[StreamCheck, ...] = (
     check_scores_are_finite_float64,
     check_learning_a_batch_is_learning_row_by_row,
     check_scoring_and_learning_is_row_by_row,
-    check_what_scores_too_high_is_not_learned,
     check_a_cold_start_is_row_by_row,
     check_scoring_changes_nothing,
     check_memory_is_bounded,
