@@ -6,7 +6,9 @@ that a challenge asks for, which is passed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -20,6 +22,9 @@ GRID: Final[tuple[float, ...]] = tuple(float(w) for w in np.geomspace(0.1, 30.0,
 
 ROUNDS: Final = 2
 """Times that every class's weight is sought anew."""
+
+LEAST_GAIN: Final = 1e-9
+"""Rise of the objective below which a weight stays."""
 
 Objective = Callable[[Integers], float]
 """From a confusion matrix (rows = true, columns = decided) to a figure that should be high."""
@@ -63,9 +68,8 @@ def decision_weights(
     objective: Objective = macro_f,
     groups: ArrayLike | None = None,
     reference: int = 0,
-    gain: float = 0.0,
 ) -> Floats:
-    """Find weights by coordinate ascent on rows that the model was not fitted on.
+    """Find weights by coordinate ascent on rows that the model was not fitted on, shape ``(k,)``.
 
     Parameters
     ----------
@@ -80,48 +84,115 @@ def decision_weights(
         alone. None for one confusion matrix over all rows.
     reference
         The class that keeps weight 1, usually the normal one.
-    gain
-        Least rise of the objective for which a weight leaves 1, ``>= 0``.
 
     Raises
     ------
     DataError
         When shapes disagree or a class is out of range.
     """
-    given = np.asarray(probabilities, np.float64)
-    truth = np.asarray(codes, np.int64)
+    given, truth = np.asarray(probabilities, np.float64), np.asarray(codes, np.int64)
     days = np.zeros(len(truth), np.int64) if groups is None else _coded(groups, len(truth))
     if given.ndim != 2 or truth.shape != given.shape[:1] or not len(truth):
         message = (
             f"probabilities (n, k) and n >= 1 codes must agree, got {given.shape}, {truth.shape}"
         )
         raise DataError(message)
-    n_classes = given.shape[1]
-    if truth.min() < 0 or truth.max() >= n_classes or not 0 <= reference < n_classes:
-        message = (
-            f"codes and reference must be in [0, {n_classes}), got {truth.max()}, {reference}"
-        )
+    parts = [
+        Part(given[days == day], truth[days == day], np.zeros(int((days == day).sum()), np.int64))
+        for day in range(int(days.max()) + 1)
+    ]
+    weights: Floats = stratum_weights(parts, 1, objective=objective, reference=reference)[0]
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One left-out day.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(n, k)``.
+    codes
+        Class of each row, in [0, k).
+    strata
+        Kind of each row, such as whether its source was ever met, in [0, n_strata).
+    """
+
+    probabilities: Floats
+    codes: Integers
+    strata: Integers
+
+
+def stratum_weights(
+    parts: Sequence[Part],
+    n_strata: int,
+    *,
+    objective: Objective = macro_f,
+    reference: int = 0,
+) -> Floats:
+    """Find the weights of each kind of rows together, shape ``(n_strata, k)``.
+
+    Parameters
+    ----------
+    parts
+        Left-out days; the objective is the mean of theirs.
+    n_strata
+        Kinds of rows.
+    objective
+        What should be high.
+    reference
+        The class that keeps weight 1 in every stratum.
+
+    Raises
+    ------
+    DataError
+        When there is no part, or a class or stratum is out of range.
+    """
+    if not parts:
+        message = "parts must hold at least one left-out day, got none; leave days out first"
         raise DataError(message)
+    n_classes = parts[0].probabilities.shape[1]
+    for part in parts:
+        _in_range("codes", part.codes, n_classes)
+        _in_range("strata", part.strata, n_strata)
+    _in_range("reference", np.array([reference]), n_classes)
+    weights = np.ones((n_strata, n_classes))
+    counted = np.stack([_confusions(parts, s, weights[s], n_classes) for s in range(n_strata)])
+    best = _mean(counted, objective)
+    free = [c for c in range(n_classes) if c != reference]
+    for _, stratum, place in product(range(ROUNDS), range(n_strata), free):
+        for tried in GRID:
+            candidate = weights[stratum].copy()
+            candidate[place] = tried
+            other = counted.copy()
+            other[stratum] = _confusions(parts, stratum, candidate, n_classes)
+            value = _mean(other, objective)
+            if value > best + LEAST_GAIN:
+                best, counted = value, other
+                weights[stratum] = candidate
+    return weights
 
-    def worth(weights: Floats) -> float:
-        decided = decide(given, weights)
-        cells = np.ravel_multi_index(
-            (days, truth, decided), (days.max() + 1, n_classes, n_classes)
-        )
-        counts = np.bincount(cells, minlength=(days.max() + 1) * n_classes**2)
-        return float(np.mean([objective(c) for c in counts.reshape(-1, n_classes, n_classes)]))
 
-    weights = np.ones(n_classes)
-    best = plain = worth(weights)
-    for _ in range(ROUNDS):
-        for place in (c for c in range(n_classes) if c != reference):
-            for tried in GRID:
-                candidate = weights.copy()
-                candidate[place] = tried
-                value = worth(candidate)
-                if value > best:
-                    best, weights = value, candidate
-    return weights if best >= plain + gain else np.ones(n_classes)
+def _confusions(parts: Sequence[Part], stratum: int, weights: Floats, n_classes: int) -> Integers:
+    """Count one stratum's rows by true and decided class, shape ``(days, k, k)``."""
+    counts = np.zeros((len(parts), n_classes, n_classes), np.int64)
+    for day, part in enumerate(parts):
+        rows = part.strata == stratum
+        cells = part.codes[rows] * n_classes + decide(part.probabilities[rows], weights)
+        flat = np.bincount(cells, minlength=n_classes**2)
+        counts[day] = flat.reshape(n_classes, n_classes)
+    return counts
+
+
+def _mean(counted: Integers, objective: Objective) -> float:
+    return float(np.mean([objective(confusion) for confusion in counted.sum(axis=0)]))
+
+
+def _in_range(name: str, values: Integers, end: int) -> None:
+    if len(values) and not (values.min() >= 0 and values.max() < end):
+        message = f"{name} must be in [0, {end}), got {values.min()} to {values.max()}"
+        raise DataError(message)
 
 
 def _coded(groups: ArrayLike, n: int) -> Integers:

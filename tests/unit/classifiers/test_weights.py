@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eddyline.classifiers.weights import GRID, decide, decision_weights, macro_f
+from eddyline.classifiers.weights import (
+    GRID,
+    Part,
+    decide,
+    decision_weights,
+    macro_f,
+    stratum_weights,
+)
 from eddyline.errors import DataError
 
 
@@ -44,7 +51,6 @@ def test_nothing_won_keeps_the_plain_decision():
     p = np.array([[0.9, 0.1], [0.1, 0.9]] * 5)
 
     assert decision_weights(p, [0, 1] * 5).tolist() == [1.0, 1.0]
-    assert decision_weights(*rare(), gain=1.0).tolist() == [1.0, 1.0]
 
 
 def test_days_count_alike_whatever_their_size():
@@ -58,6 +64,22 @@ def test_days_count_alike_whatever_their_size():
 
     assert by_day.tolist() == thrice.tolist()
     assert by_day[1] in GRID
+
+
+def test_each_stratum_gets_weights_of_its_own():
+    """What is rare among the familiar may be common among strangers."""
+    p, y = rare()
+    strange = np.arange(len(y)) % 2 == 1
+    flipped = np.where(strange, 1 - y, y)
+    found = stratum_weights([Part(p, flipped, strange.astype(np.int64))], 2)
+
+    assert found[0, 1] < GRID[-1]
+    assert found[1, 1] > found[0, 1]
+    assert found[:, 0].tolist() == [1.0, 1.0]
+    with pytest.raises(DataError, match="strata must be"):
+        stratum_weights([Part(p, y, strange.astype(np.int64))], 1)
+    with pytest.raises(DataError, match="at least one"):
+        stratum_weights([], 1)
 
 
 def test_bad_input_is_named():
