@@ -29,6 +29,7 @@ MATRIX: Final = {
 
 SEQUENCE: Final = {
     "ngram": "eddyline.detectors.ngram:NGram",
+    "online_ngram": "eddyline.detectors.online:OnlineNGram",
     "causal": "eddyline.detectors.deep.causal:Causal",
     "radford": "eddyline.detectors.deep.radford:Radford",
     "session": "eddyline.detectors.deep.session:Session",
@@ -45,6 +46,24 @@ STREAM: Final = {
     "anoedge": "eddyline.detectors.edges:AnoEdge",
 }
 """Our stream detectors: name to ``module:class``; no leg can hold one yet, so ``detector_class`` has none."""
+
+CLASSICAL: Final = {
+    "kmeans": "eddyline.detectors.classical.kmeans:KMeansDistance",
+    "dbscan": "eddyline.detectors.classical.density_clusters:DBSCANDistance",
+    "hdbscan": "eddyline.detectors.classical.density_clusters:HDBSCANDistance",
+    "plain_forest": "eddyline.detectors.classical.forests:PlainIsolationForest",
+    "extended_forest": "eddyline.detectors.classical.forests:ExtendedIsolationForest",
+    "lof": "eddyline.detectors.classical.lof:LocalOutlierFactor",
+    "knn": "eddyline.detectors.classical.knn:PlainNeighbours",
+    "one_class_svm": "eddyline.detectors.classical.one_class_svm:OneClassSVM",
+    "random_feature_svm": "eddyline.detectors.classical.one_class_svm:RandomFeatureSVM",
+    "hbos": "eddyline.detectors.classical.hbos:HBOS",
+    "ecod": "eddyline.detectors.classical.ecdf:ECOD",
+    "copod": "eddyline.detectors.classical.ecdf:COPOD",
+    "gaussian_mixture": "eddyline.detectors.classical.gaussians:GaussianMixtureDensity",
+    "robust_covariance": "eddyline.detectors.classical.gaussians:RobustCovariance",
+}
+"""The published methods that experiments compare with: name to ``module:class``."""
 
 DENSITY: Final = {
     "vae": "eddyline.detectors.density.vae:VAE",
@@ -64,7 +83,7 @@ ENTRY_POINTS: Final = "eddyline.detectors"
 
 def detector_names() -> tuple[str, ...]:
     """Give every name that ``detector_class`` knows: ours first, then those of other packages, sorted."""
-    ours = (*MATRIX, *DENSITY, *SEQUENCE)
+    ours = (*MATRIX, *CLASSICAL, *DENSITY, *SEQUENCE)
     return (*ours, *sorted(set(_third_party()) - set(ours)))
 
 
@@ -81,7 +100,7 @@ def detector_class(name: str) -> type[MatrixDetector] | type[SequenceDetector]:
     UsageError
         When nothing has that name, or a third party's class breaks the contract.
     """
-    path = MATRIX.get(name) or DENSITY.get(name) or SEQUENCE.get(name)
+    path = (MATRIX | CLASSICAL | DENSITY | SEQUENCE).get(name)
     if path is not None:
         module, _, attribute = path.partition(":")
         ours: type[MatrixDetector] | type[SequenceDetector] = getattr(
