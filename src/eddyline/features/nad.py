@@ -139,12 +139,12 @@ def nad_table(flows: pl.DataFrame | NadInput, options: NadOptions | None = None)
     if len(ready) and (np.diff(ready.t_us) < 0).any():
         order = np.argsort(ready.t_us, kind="stable")
         ready = ready.take(order)
-    X = np.empty((len(ready), len(chosen.names)), dtype=np.float32)
-    at = 0
-    for part in nad_chunks(lambda: [ready], chosen):
-        rows = slice(at, at + len(part)) if order is None else order[at : at + len(part)]
-        X[rows] = part.X
-        at += len(part)
+    parts = list(nad_chunks(lambda: [ready], chosen, chunk_rows=max(1, len(ready))))
+    X = parts[0].X if parts else np.empty((0, len(chosen.names)), dtype=np.float32)
+    if order is not None:
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        X = X[back]
     return NadTable(X, chosen.names)
 
 

@@ -35,17 +35,17 @@ Runs = NDArray[np.int32]
 """Shape ``(n, 5)``, in the order of ``RUN_NAMES``."""
 
 # Columns of a group: key and link, the network, the latest time, its segment's number, the five counts, the
-# distinct values as a list, applications as bits, and the values of the flow before.
-_NET, _LATEST, _UID, _COUNTS, _VALUES, _APPS, _BEFORE = 2, 3, 4, 5, 10, 11, 12
-_GROUP_WIDTH = 16
+# distinct values as a list, applications as bits, the values of the flow before, the first distinct values.
+_NET, _LATEST, _UID, _COUNTS, _VALUES, _APPS, _BEFORE, _FEW = 2, 3, 4, 5, 10, 11, 12, 16
+_SHORT = 8  # first distinct values of a kind, which stand in the group itself: most segments have no more
+_GROUP_WIDTH = _FEW + 3 * _SHORT
 
 # Columns of a value: key (of segment, kind and value), link, the exact value, its segment and kind, next of
 # the segment's values.
 _VALUE, _OWNER, _NEXT_VALUE = 2, 3, 4
 _VALUE_WIDTH = 5
 
-_NEXT_UID, _HAND, _LOST_GROUPS, _LOST_VALUES, _NOW = range(5)
-_SWEPT = 2  # groups that are looked at per flow: more than can be added
+_NEXT_UID, _NEXT_SWEEP, _LOST_GROUPS, _LOST_VALUES, _NOW = range(5)
 
 
 class SegmentRuns:
@@ -84,6 +84,7 @@ class SegmentRuns:
         self._groups = Table(_GROUP_WIDTH, max_groups)
         self._values = Table(_VALUE_WIDTH, max_values)
         self._counts: Integers = np.zeros(5, dtype=np.int64)
+        self._counts[_NEXT_SWEEP] = np.iinfo(np.int64).min
 
     @property
     def lost(self) -> dict[str, int]:
@@ -133,10 +134,9 @@ class SegmentRuns:
             keys = (src, net, dst, *ports, app)
             at = _run(at, t_us, keys, bounds, tables, self._counts, out, segment)
             if at < n:
-                if g.room() < 1:
-                    g.grow()
-                if v.room() < 4:
-                    v.grow()
+                for table in (g, v):
+                    if 4 * table.room() < len(table.rows):
+                        table.grow()
         return out, segment
 
 
@@ -173,10 +173,9 @@ def _run(
     src, net, dst, spt, dpt, app = keys
     groups = tables[0][0]
     for i in range(at, len(t_us)):
-        if _lacks_room(bounds, tables):
-            return i
         counts[_NOW] = max(t_us[i], counts[_NOW]) if counts[_NEXT_UID] else t_us[i]
-        _sweep(bounds[0], tables, counts)
+        if _lacks_room(bounds, tables, counts):
+            return i
         group = _group(src[i], net[i], t_us[i], bounds, tables, counts)
         if group < 0:  # no room for one more group
             out[i] = 1
@@ -203,26 +202,34 @@ def _run(
 
 
 @part
-def _lacks_room(bounds: Any, tables: Any) -> Any:
-    """Tell whether a table is full and may grow."""
+def _lacks_room(bounds: Any, tables: Any, counts: Any) -> Any:
+    """Tell whether a table is full and may grow; paused groups are forgotten before."""
     groups, values = tables[0], tables[1]
-    full = len(groups[0]) == groups[2][2] and len(groups[0]) < bounds[1]
-    return full or (len(values[0]) - values[2][2] < 4 and len(values[0]) < bounds[2])
+    full = len(groups[0]) == groups[2][2] or len(values[0]) - values[2][2] < 4
+    if not full:
+        return False
+    if counts[_NOW] >= counts[_NEXT_SWEEP]:
+        _sweep(bounds[0], tables, counts)
+    # A sweep that frees little would soon be due again, so a table grows from three quarters on.
+    more_groups = 4 * groups[2][2] > 3 * len(groups[0]) and len(groups[0]) < bounds[1]
+    more_values = 4 * values[2][2] > 3 * len(values[0]) and len(values[0]) < bounds[2]
+    return more_groups or more_values
 
 
 @part
 def _sweep(gap: int, tables: Any, counts: Any) -> None:
-    """Look at the next groups and forget those that have paused."""
+    """Forget the groups that have paused; until the next one can have, there is no other sweep."""
     rows, heads, meta = tables[0]
-    for _ in range(_SWEPT):
-        if meta[1] == 0:
-            break
-        counts[_HAND] = (counts[_HAND] + 1) % meta[1]
-        at = counts[_HAND]
-        if rows[at, _COUNTS] > 0 and counts[_NOW] - rows[at, _LATEST] >= gap:
+    counts[_NEXT_SWEEP] = np.int64(1) << 62
+    for at in range(meta[1]):
+        if rows[at, _COUNTS] == 0:
+            continue
+        if counts[_NOW] - rows[at, _LATEST] >= gap:
             _forget_values(at, tables)
             remove(at, rows, heads, meta)
             rows[at, _COUNTS] = 0
+        else:
+            counts[_NEXT_SWEEP] = min(counts[_NEXT_SWEEP], rows[at, _LATEST] + gap)
 
 
 @part
@@ -265,6 +272,15 @@ def _touch(
     if not fresh and kind < 4 and row[_BEFORE + kind - 1] == value:
         return
     row[_BEFORE + kind - 1] = value
+    if kind < 4:
+        seen, first = row[_COUNTS + kind], _FEW + _SHORT * (kind - 1)
+        for k in range(min(seen, _SHORT)):
+            if row[first + k] == value:
+                return
+        if seen < _SHORT:
+            row[first + seen] = value
+            row[_COUNTS + kind] = seen + 1
+            return
     rows, heads, meta = tables[1]
     owner = (row[_UID] << 2) | (kind - 1)
     key = owner * 0x100000001B3 ^ value

@@ -26,7 +26,6 @@ from eddyline.errors import UsageError
 from eddyline.features.tables64 import Pool, Table
 from eddyline.features.window_kernel import (
     ADDRESS_WIDTH,
-    BLOCK,
     LATE,
     LOG_END,
     LOG_FAST,
@@ -35,6 +34,7 @@ from eddyline.features.window_kernel import (
     NOW,
     PAIR_WIDTH,
     SERVICE_WIDTH,
+    SHORT,
     count_flows,
 )
 from eddyline.tables import Integers
@@ -48,6 +48,12 @@ COUNTERS: Final = tuple(
     for what in ("dst", "src", "serv_src", "serv_dst")
 )
 """Names of the counters, in the order of the columns of the NAD files."""
+
+Few = tuple[NDArray[np.uint16], NDArray[np.int32]]
+"""Ports and pairs of the short rings, shape ``(addresses, 2, SHORT)``."""
+
+Many = tuple[NDArray[np.uint16], NDArray[np.int32]]
+"""Ports and pairs of the long rings, shape ``(rings, n_conn)``."""
 
 WindowKind = Literal["sliding", "tumbling"]
 
@@ -68,8 +74,8 @@ class WindowSettings:
         Flows of the slow window that are kept, ``>= 1``.
     max_addresses
         Addresses that are remembered, ``>= 4``.
-    max_blocks
-        Blocks of seven flows for the ``_conn`` windows, ``>= 8``.
+    max_rings
+        Addresses, as source or as destination, of which more than 8 flows are remembered, ``>= 2``.
     """
 
     fast_us: int = 5_000_000
@@ -78,12 +84,12 @@ class WindowSettings:
     kind: WindowKind = "sliding"
     max_flows: int = 1 << 20
     max_addresses: int = 1 << 20
-    max_blocks: int = 1 << 21
+    max_rings: int = 1 << 18
 
     def __post_init__(self) -> None:
         """Check the sizes."""
         widths = 0 < self.fast_us <= self.slow_us and self.n_conn >= 1
-        sizes = self.max_flows >= 1 and self.max_addresses >= 4 and self.max_blocks >= 8
+        sizes = self.max_flows >= 1 and self.max_addresses >= 4 and self.max_rings >= 2
         whole = self.kind == "sliding" or self.slow_us % max(self.fast_us, 1) == 0
         if not (widths and sizes and whole) or self.kind not in ("sliding", "tumbling"):
             message = (
@@ -111,11 +117,21 @@ class WindowCounters:
 
     def __init__(self, settings: WindowSettings | None = None) -> None:
         self.settings = settings or WindowSettings()
-        most_rows = self.settings.max_flows + (BLOCK + 1) * self.settings.max_blocks
+        most_rows = (
+            self.settings.max_flows
+            + self.settings.n_conn * self.settings.max_rings
+            + 2 * SHORT * self.settings.max_addresses
+        )
         self._addresses = Table(ADDRESS_WIDTH, self.settings.max_addresses)
         self._pairs = Table(PAIR_WIDTH, most_rows + 1)
-        self._services = Table(SERVICE_WIDTH, 2 * most_rows + 2)
-        self._blocks = Pool(BLOCK + 1, self.settings.max_blocks)
+        self._services = Table(SERVICE_WIDTH, 2 * self.settings.max_flows + 2)
+        self._rings = Pool(2, self.settings.max_rings)
+        self._few: Few = (np.zeros((0, 2, SHORT), np.uint16), np.zeros((0, 2, SHORT), np.int32))
+        self._many: Many = (
+            np.zeros((0, self.settings.n_conn), np.uint16),
+            np.zeros((0, self.settings.n_conn), np.int32),
+        )
+        self._fit()
         self._log: Integers = np.zeros((1024, 4), dtype=np.int64)
         self._counts: Integers = np.zeros(9, dtype=np.int64)
         self._counts[NOW] = np.iinfo(np.int64).min
@@ -171,7 +187,7 @@ class WindowCounters:
                 self.settings.kind == "tumbling",
                 self.settings.max_flows,
                 self.settings.max_addresses,
-                self.settings.max_blocks,
+                self.settings.max_rings,
             ],
             dtype=np.int64,
         )
@@ -185,14 +201,27 @@ class WindowCounters:
                 self._grow()
         return out
 
+    def _fit(self) -> None:
+        """Give each address its short rings, and each long ring its arrays."""
+        self._few = (
+            _longer(self._few[0], len(self._addresses.rows)),
+            _longer(self._few[1], len(self._addresses.rows)),
+        )
+        self._many = (
+            _longer(self._many[0], len(self._rings.rows)),
+            _longer(self._many[1], len(self._rings.rows)),
+        )
+
     def _tables(self) -> tuple[Any, ...]:
-        a, p, s, b = self._addresses, self._pairs, self._services, self._blocks
+        a, p, s, r = self._addresses, self._pairs, self._services, self._rings
         return (
             (a.rows, a.heads, a.meta),
             (p.rows, p.heads, p.meta),
             (s.rows, s.heads, s.meta),
-            (b.rows, b.heads, b.meta),
+            (r.rows, r.heads, r.meta),
             self._log,
+            *self._many,
+            *self._few,
         )
 
     def _grow(self) -> None:
@@ -201,13 +230,23 @@ class WindowCounters:
             (self._addresses, 2),
             (self._pairs, 1),
             (self._services, 2),
-            (self._blocks, 2),
+            (self._rings, 2),
         ):
             if table.room() < needed:
                 table.grow()
+        self._fit()
         kept = int(self._counts[LOG_END] - min(self._counts[LOG_SLOW], self._counts[LOG_FAST]))
         if kept >= len(self._log):
             wider = np.zeros((2 * len(self._log), 4), dtype=np.int64)
             numbers = np.arange(self._counts[LOG_END] - kept, self._counts[LOG_END])
             wider[numbers & (len(wider) - 1)] = self._log[numbers & (len(self._log) - 1)]
             self._log = wider
+
+
+def _longer(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """Give an array as many rows, the new ones zero."""
+    if len(array) == rows:
+        return array
+    wider = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
+    wider[: len(array)] = array
+    return wider

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
 from eddyline.features.compiled import kernel, part
 from eddyline.features.tables64 import add, find, give_back, remove, take
 
-# Columns of an address. The latest flows of an address, as source and as destination, are a chain of blocks.
+# Columns of an address. Its latest flows, as source and as destination, are in a ring each: a short one that every
+# address has, or a long one of the pool.
 _UID, _REFS, _MARK, _INSIDE = 2, 3, 4, 5
 _SRC, _DST = (
     6,
-    14,
-)  # each: fast, slow, conn, flows ever, first block, its offset, last block, its offset
-_FAST, _SLOW, _CONN, _POS, _HEAD, _HEAD_AT, _TAIL, _TAIL_AT = range(8)
-ADDRESS_WIDTH = 22
+    12,
+)  # each: fast, slow, conn, flows ever, next place in the ring, row of the long ring
+_FAST, _SLOW, _CONN, _POS, _SLOT, _RING = range(6)
+ADDRESS_WIDTH = 18
 
 # Columns of a pair of addresses: its latest flow in all, for the source, for the destination; how many
 # windows refer to it; whether either end counts as a partner.
@@ -28,10 +31,11 @@ _LAST, _SRC_POS, _DST_POS, _PAIR_REFS, _IN_DST, _IN_SRC = range(2, 8)
 PAIR_WIDTH = 8
 _NEVER = -(1 << 62)
 
-# Columns of a service (source and destination port, or destination and source port): flows in each window.
-SERVICE_WIDTH = 5
+# Columns of a service (source and destination port, or destination and source port): flows in each time window.
+SERVICE_WIDTH = 4
 
-BLOCK: Final = 7  # flows in a block; with its link, column 0, it fills a cache line
+SHORT: Final = 8
+"""Flows in the short ring of an address."""
 
 # Columns of the log of flows in the slow window.
 _TIME, _ENDS, _PAIR, _SERVICES = 0, 1, 2, 3
@@ -131,7 +135,7 @@ def _drop_pair(pair: int, tables: Any) -> None:
 def _drop_service(service: int, tables: Any) -> None:
     """Forget a service that is in no window any more."""
     rows, heads, meta = tables[2]
-    if rows[service, 2] == 0 and rows[service, 3] == 0 and rows[service, 4] == 0:
+    if rows[service, 2] == 0 and rows[service, 3] == 0:
         remove(service, rows, heads, meta)
 
 
@@ -185,32 +189,19 @@ def _forget_one(limits: Any, tables: Any, counts: Any) -> None:
 def _forget(at: int, n_conn: int, tables: Any) -> None:
     """Forget an address with the latest flows it is known by."""
     addresses, heads, meta = tables[0]
-    for role in (_SRC, _DST):
+    for k in range(2):
+        role = _SRC if k == 0 else _DST
         kept = min(addresses[at, role + _POS], n_conn)
-        for _ in range(kept):
-            _drop_oldest(at, role, tables)
-        if addresses[at, role + _POS] > 0:
-            give_back(addresses[at, role + _HEAD], tables[3][0], tables[3][2])
+        ring, long = (
+            addresses[at, role + _RING],
+            addresses[at, role + _POS] > SHORT and n_conn > SHORT,
+        )
+        for slot in range(kept):
+            _drop_pair(tables[6][ring, slot] if long else tables[8][at, k, slot], tables)
+        if long:
+            give_back(ring, tables[3][0], tables[3][2])
     remove(at, addresses, heads, meta)
     addresses[at, _UID] = 0
-
-
-@part
-def _drop_oldest(at: int, role: int, tables: Any) -> None:
-    """Take the oldest flow out of the ``_conn`` window of an address."""
-    addresses, blocks = tables[0][0], tables[3][0]
-    offset = addresses[at, role + _HEAD_AT]
-    if offset == BLOCK:
-        spent = addresses[at, role + _HEAD]
-        addresses[at, role + _HEAD] = blocks[spent, 0]
-        give_back(spent, blocks, tables[3][2])
-        offset = 0
-    flow = blocks[addresses[at, role + _HEAD], 1 + offset]
-    addresses[at, role + _HEAD_AT] = offset + 1
-    pair, service = flow >> 32, flow & 0xFFFFFFFF
-    tables[2][0][service, 2 + _CONN] -= 1
-    _drop_service(service, tables)
-    _drop_pair(pair, tables)
 
 
 @part
@@ -269,13 +260,17 @@ def _enter(  # noqa: PLR0913 - the same
     pair = _pair(source, target, tables)
     asked = _service(((addresses[source, _UID] << 16) | dpt) << 1, tables)
     answering = _service((((addresses[target, _UID] << 16) | spt) << 1) | 1, tables)
-    for window in range(3):
+    for window in range(2):
         out[4 * window] = addresses[source, _SRC + window]
         out[4 * window + 1] = addresses[target, _DST + window]
         out[4 * window + 2] = services[asked, 2 + window]
         out[4 * window + 3] = services[answering, 2 + window]
         services[asked, 2 + window] += 1
         services[answering, 2 + window] += 1
+    out[8] = addresses[source, _SRC + _CONN]
+    out[9] = addresses[target, _DST + _CONN]
+    out[10] = _in_ring(source, 0, _SRC, dpt, n_conn, tables)
+    out[11] = _in_ring(target, 1, _DST, spt, n_conn, tables)
     number = counts[LOG_END]
     for window in range(2):
         if pairs[pair, _LAST] < counts[LOG_FAST + window]:
@@ -291,53 +286,62 @@ def _enter(  # noqa: PLR0913 - the same
     entry[_PAIR] = pair
     entry[_SERVICES] = (asked << 32) | answering
     counts[LOG_END] = number + 1
-    _remember(source, _SRC, _SRC_POS, _IN_DST, pair, asked, n_conn, tables)
-    _remember(target, _DST, _DST_POS, _IN_SRC, pair, answering, n_conn, tables)
+    _remember(source, 0, pair, dpt, n_conn, tables)
+    _remember(target, 1, pair, spt, n_conn, tables)
 
 
 @part
-def _remember(
-    at: int,
-    role: int,
-    pos: int,
-    inside: int,
-    pair: int,
-    service: int,
-    n_conn: int,
-    tables: Any,
-) -> None:
-    """Put a flow into the ``_conn`` window of an address, and take out the one that is now too old."""
-    addresses, pairs = tables[0][0], tables[1][0]
-    ever = addresses[at, role + _POS]
+def _in_ring(at: int, k: int, role: int, port: int, n_conn: int, tables: Any) -> Any:
+    """Count the flows of a ring that have a port; a scan of a few cache lines, faster than a table."""
+    row = tables[0][0][at]
+    kept = min(row[role + _POS], n_conn)
+    found = np.int32(0)
+    if kept > SHORT:
+        ports = tables[5][row[role + _RING]]
+        for slot in range(kept):
+            found += np.int32(ports[slot] == port)
+    else:
+        few = tables[7][at, k]
+        for slot in range(kept):
+            found += np.int32(few[slot] == port)
+    return found
+
+
+@part
+def _remember(at: int, k: int, pair: int, port: int, n_conn: int, tables: Any) -> None:
+    """Put a flow into the ring of an address, in the place of the one that is now too old."""
+    row, pairs = tables[0][0][at], tables[1][0]
+    role, pos = (_SRC, _SRC_POS) if k == 0 else (_DST, _DST_POS)
+    inside = _IN_DST if k == 0 else _IN_SRC
+    ever, slot = row[role + _POS], row[role + _SLOT]
     if pairs[pair, pos] < ever - n_conn:
-        addresses[at, role + _CONN] += pairs[pair, inside]
+        row[role + _CONN] += pairs[pair, inside]
     pairs[pair, pos] = ever
-    _append(at, role, (pair << 32) | service, tables)
-    addresses[at, role + _POS] = ever + 1
+    if ever == SHORT and n_conn > SHORT:
+        _lengthen(at, k, role, tables)
+        slot = SHORT
+    long = ever >= SHORT and n_conn > SHORT
+    ring = row[role + _RING]
     if ever >= n_conn:
-        blocks = tables[3][0]
-        head, offset = addresses[at, role + _HEAD], addresses[at, role + _HEAD_AT]
-        if offset == BLOCK:
-            head, offset = blocks[head, 0], 0
-        oldest = blocks[head, 1 + offset] >> 32
+        oldest = np.int64(tables[6][ring, slot] if long else tables[8][at, k, slot])
         if pairs[oldest, pos] == ever - n_conn:
-            addresses[at, role + _CONN] -= pairs[oldest, inside]
-        _drop_oldest(at, role, tables)
+            row[role + _CONN] -= pairs[oldest, inside]
+        _drop_pair(oldest, tables)
+    if long:
+        tables[5][ring, slot] = port
+        tables[6][ring, slot] = pair
+    else:
+        tables[7][at, k, slot] = port
+        tables[8][at, k, slot] = pair
+    row[role + _POS] = ever + 1
+    row[role + _SLOT] = slot + 1 if slot + 1 < n_conn else 0
 
 
 @part
-def _append(at: int, role: int, flow: int, tables: Any) -> None:
-    """Put a flow at the end of a chain of blocks."""
-    addresses, blocks = tables[0][0], tables[3][0]
-    if addresses[at, role + _POS] == 0:
-        first = take(blocks, tables[3][2])
-        addresses[at, role + _HEAD] = first
-        addresses[at, role + _TAIL] = first
-    elif addresses[at, role + _TAIL_AT] == BLOCK:
-        more = take(blocks, tables[3][2])
-        blocks[addresses[at, role + _TAIL], 0] = more
-        addresses[at, role + _TAIL] = more
-        addresses[at, role + _TAIL_AT] = 0
-    place = addresses[at, role + _TAIL_AT]
-    blocks[addresses[at, role + _TAIL], 1 + place] = flow
-    addresses[at, role + _TAIL_AT] = place + 1
+def _lengthen(at: int, k: int, role: int, tables: Any) -> None:
+    """Move the flows of a short ring into a long one."""
+    ring = take(tables[3][0], tables[3][2])
+    for slot in range(SHORT):
+        tables[5][ring, slot] = tables[7][at, k, slot]
+        tables[6][ring, slot] = tables[8][at, k, slot]
+    tables[0][0][at, role + _RING] = ring

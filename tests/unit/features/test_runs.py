@@ -46,7 +46,8 @@ def traffic(draw):
     n = draw(st.integers(1, 80))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     times = np.cumsum(rng.choice([0, 0, 1, 1, 2, 3, 4, 9], n))
-    columns = [rng.integers(0, 3, n) for _ in range(5)]
+    columns = [rng.integers(0, 3, n) for _ in range(2)]
+    columns += [rng.integers(0, draw(st.sampled_from([3, 40])), n) for _ in range(3)]
     apps = rng.choice([0, 1, 44, 62, 63, 64, 1 << 40, -5], n)
     return list(zip(times.tolist(), *(c.tolist() for c in columns), apps.tolist(), strict=True))
 
@@ -108,12 +109,14 @@ def test_groups_that_paused_are_forgotten() -> None:
 def test_what_does_not_fit_is_told() -> None:
     """A group without room is a segment of its own; a value without room is not counted."""
     rows = [(0, i, 0, 7, 0, 0, 0) for i in range(4)] + [(0, 0, 0, 8, 0, 0, 0)]
+    rows += [(0, 0, 0, 9 + i, 0, 0, 0) for i in range(20)]
     ((causal, segment),), runs = run(rows, max_groups=2, max_values=4)
 
     assert causal[:4, 0].tolist() == [1, 1, 1, 1]
-    assert segment.tolist() == [0, 1, 2, 3, 0]
+    assert segment.tolist() == [0, 1, 2, 3] + [0] * 21
+    assert causal[-1, 1] == 12
     assert runs.lost["groups"] == 2
-    assert runs.lost["values"] > 0
+    assert runs.lost["values"] == 10
 
 
 def test_a_gap_must_be_one() -> None:
