@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eddyline.errors import InputError
 from eddyline.flows.batch import FlowBatch
-from eddyline.flows.meter.jit import inline, kernel
+from eddyline.flows.meter.jit import inline, kernel, prefetch
 from eddyline.flows.meter.layout import P_CAPTURED, P_LENGTH, P_LINK, P_OFFSET, P_TIME, Word
 from eddyline.flows.meter.session import Meter
 from eddyline.read.ingest import IngestReport
@@ -42,6 +42,9 @@ HEADER_BYTES: Final = 24
 
 MOST_CAPTURED: Final = 262_144
 """Captured bytes that a record may claim; libpcap's bound, over any frame."""
+
+NEXT_LINE: Final = 64
+"""Where a frame's headers go on in memory; asked for while the record is read."""
 
 # Magic as the bytes stand in the file: (swapped, nanoseconds, bytes of a record header).
 _MAGICS: Final[dict[bytes, tuple[bool, bool, int]]] = {
@@ -106,6 +109,7 @@ def index(data: NDArray[np.uint8], state: Any, packets: NDArray[np.int64]) -> Wo
         if data.size - at < header:
             numbers[S_STATUS] = CUT
             break
+        prefetch(data, min(at + NEXT_LINE, data.size - 1), 0)
         captured, length = word(data, at + 8, swapped), word(data, at + 12, swapped)
         lengths = numbers[S_LENGTHS]
         if lengths == CAPTURED_LAST or (lengths == AS_THEY_FIT and captured > length):

@@ -13,6 +13,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from eddyline.flows.batch import FlowBatch
+from eddyline.flows.meter import layout
+from eddyline.flows.meter.count import make_key
+from eddyline.flows.meter.layout import make_table
+from eddyline.flows.meter.packets import read_frame, read_plain
 from eddyline.flows.meter.session import Meter
 from eddyline.flows.record import CORE_SCHEMA, STATISTICS_SCHEMA
 
@@ -455,4 +459,102 @@ def test_memory_is_bounded_by_the_flows_alive() -> None:
         given_out += sum(map(len, meter.update(*index(packets))))
 
     assert given_out > 59_000
-    assert len(meter._table.ints) == 4_096
+    assert len(meter._table.core) == 4_096
+
+
+def test_packets_read_in_few_steps_are_read_the_same() -> None:
+    """What most packets are read by gives the registers and the key of the reader of any packet."""
+    rng = np.random.default_rng(11)
+    table = make_table(64, statistics=True, seed=3)
+    networks = [
+        ip(A, B, 6, tcp(5, 80, PSH | ACK, b"x" * 9)),
+        ip(B, A, 17, udp(53, 7, b"answer of some bytes")),
+        ip(A, A, 17, udp(9, 8, bytes(20))),
+    ]
+    few = 0
+    for _ in range(600):
+        frame = bytearray(ether(networks[rng.integers(3)]))
+        for at in rng.integers(12, len(frame), rng.integers(0, 3)):
+            frame[at] = rng.choice([0, 5, 6, 17, 0x45, 0x40, 0x20, 255])
+        captured = len(frame) - int(rng.integers(0, 8))
+        wire = len(frame) + int(rng.integers(-4, 9))
+        packet = np.array([0, captured, wire, 1_000_000, 1], dtype=np.int64)
+        data = np.frombuffer(bytes(frame), dtype=np.uint8)
+        plain, other = table.registers[0], table.registers[1]
+        key, expected = table.scratch[0], table.scratch[1]
+        with np.errstate(over="ignore"):
+            if not read_plain(data, packet, plain, key, table.meta):
+                continue
+            few += 1
+            assert read_frame(data, packet, other, table.saved) == layout.OK
+            make_key(other, expected, table.meta)
+        assert key[: layout.Q_OUTCOME].tolist() == expected[: layout.Q_OUTCOME].tolist()
+        for column in (
+            layout.R_END, layout.R_WIRE, layout.R_PEER, layout.R_PROTO, layout.R_FLAGS, layout.R_IP_BYTES,
+            layout.R_PAYLOAD, layout.R_ICMP, layout.R_QUALITY, layout.R_TUNNEL, layout.R_FRAGMENT,
+        ):  # fmt: skip
+            assert plain[column] == other[column]
+
+    assert few > 200
+
+
+def test_flags_are_counted_beyond_what_a_byte_holds() -> None:
+    """Small counters are moved to wide ones before they are full."""
+    row = only(talk(*[(">", ACK), ("<", PSH | ACK), ("<", ACK)] * 500), statistics=True)
+
+    assert row["src2dst_ack_packets"] == 500
+    assert (row["dst2src_ack_packets"], row["dst2src_psh_packets"]) == (1000, 500)
+    assert (row["bidirectional_ack_packets"], row["bidirectional_psh_packets"]) == (1500, 500)
+    assert row["bidirectional_syn_packets"] == 0
+
+
+def test_statistics_leave_out_what_nfstream_leaves_out() -> None:
+    """Later fragments are the record's, not NFStream's: first, between and last in a flow."""
+    body = udp(1, 2, b"x" * 40)
+    later = ether(ip(A, B, 17, body[24:], fragment=3))
+    first = ether(ip(A, B, 17, body[:24], fragment=0x2000))
+    back = ether(ip(B, A, 17, udp(2, 1)))
+    row = only(
+        [(0, first), (7000, later), (9000, back), (20_000, first), (50_000, later)],
+        statistics=True,
+    )
+
+    assert (row["pkts_out"], row["pkts_in"], row["duration_s"]) == (4, 1, 0.05)
+    assert (row["src2dst_packets"], row["dst2src_packets"]) == (2, 1)
+    assert (row["bidirectional_last_seen_ms"], row["bidirectional_duration_ms"]) == (20, 20)
+    assert (row["bidirectional_min_piat_ms"], row["bidirectional_max_piat_ms"]) == (9, 11)
+    assert (row["src2dst_mean_piat_ms"], row["dst2src_first_seen_ms"]) == (20.0, 9)
+    assert row["src2dst_bytes"] == 2 * len(first)
+
+
+def test_a_flow_of_nothing_that_nfstream_counts_has_zeros() -> None:
+    """The record counts the packets; the statistics are all zero."""
+    body = udp(1, 2, b"x" * 40)
+    later = ether(ip(A, B, 17, body[24:], fragment=3))
+    for packets in ([(5000, later)], [(5000, later), (6000, later)]):
+        row = only(packets, statistics=True)
+
+        assert row["pkts_out"] == len(packets)
+        assert not any(row[name] for name in STATISTICS_SCHEMA)
+
+
+def test_a_flow_that_is_cut_keeps_its_statistics() -> None:
+    """What is cut by age is counted whole, and what follows begins anew."""
+    frame = ether(ip(A, B, 6, tcp(1, 2, ACK)))
+    flows = meter([(n * 100 * SECOND, frame) for n in range(19)], statistics=True).frame
+
+    assert flows["bidirectional_packets"].to_list() == [18, 1]
+    assert flows["src2dst_ack_packets"].to_list() == [18, 1]
+    assert flows["src2dst_mean_piat_ms"].to_list() == [100_000.0, 0.0]
+
+
+def test_addresses_that_are_driven_out_are_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far more addresses than are remembered, again and again; each has its own text."""
+    monkeypatch.setattr("eddyline.flows.meter.text.CARDS", 8)
+    packets = [
+        (n, ether(ip(f"10.0.{n % 50}.1", f"10.1.{n % 7}.2", 17, udp(n, 1)))) for n in range(300)
+    ]
+    flows = meter(packets, batch_rows=64).frame
+
+    assert flows["src_ip"].to_list() == [f"10.0.{n % 50}.1" for n in range(300)]
+    assert flows["dst_ip"].to_list() == [f"10.1.{n % 7}.2" for n in range(300)]

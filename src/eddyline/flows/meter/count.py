@@ -13,23 +13,23 @@ from numpy import int64
 from eddyline.flows.meter.headers import TCP
 from eddyline.flows.meter.jit import inline
 from eddyline.flows.meter.layout import (
+    A_FLAGS_IN,
+    A_FLAGS_OUT,
+    A_QUALITY,
+    A_RARE,
+    A_SWAPPED,
+    B_ICMP,
+    CORE_WORDS,
+    F_BEGINNING,
     F_BYTES_IN,
     F_BYTES_OUT,
-    F_FIRST_MS,
+    F_FACTS,
     F_FIRST_US,
-    F_FLAGS_IN,
-    F_FLAGS_OUT,
-    F_HASH,
-    F_ICMP,
-    F_LAST_MS,
     F_LAST_US,
     F_PACKETS_IN,
     F_PACKETS_OUT,
     F_PAYLOAD_IN,
     F_PAYLOAD_OUT,
-    F_QUALITY,
-    F_SWAPPED,
-    F_UID,
     FRAGMENT_MS,
     K_HIGH_A,
     K_HIGH_B,
@@ -58,17 +58,16 @@ from eddyline.flows.meter.layout import (
     R_VERSION,
     R_VLAN,
     R_VLANS,
+    RARE_WORDS,
     Integers,
     Table,
 )
 from eddyline.flows.meter.states import ACK, DATA_LETTER, SYN, move, note, note_flags
-from eddyline.flows.meter.table import hash_key, mix
+from eddyline.flows.meter.table import mix, place_key
 
 MIDSTREAM: Final = 2
 ORPHAN: Final = 8
 """Bit of the key: later fragments whose first one was not seen are a flow of their own."""
-UID_SEED: Final = 0x0EDD71
-"""Fixed: a flow's identifier is the same in every run."""
 
 
 @inline
@@ -91,7 +90,7 @@ def recall_ports(t: Table, r: Integers, now_ms: int) -> None:
 
 
 @inline
-def make_key(r: Integers, key: Integers, seed: int) -> None:
+def make_key(r: Integers, key: Integers, meta: Integers) -> None:
     """Write the six words of the key, the same for both ways, its hash, and 1 for a sender that is B."""
     swapped = int64(0)
     if r[R_SRC_HIGH] != r[R_DST_HIGH]:
@@ -109,51 +108,49 @@ def make_key(r: Integers, key: Integers, seed: int) -> None:
         key[K_HIGH_B], key[K_LOW_B] = r[R_SRC_HIGH], r[R_SRC_LOW]
     outer = r[R_OUTER] if r[R_VLANS] > 1 else int64(0)
     key[K_PORTS] = ports | (r[R_PROTO] << 24) | (outer << 12) | r[R_VLAN]
-    key[K_KIND] = (r[R_VERSION] << 8) | (r[R_TUNNEL] << 4)
+    key[K_KIND] = (r[R_VERSION] << 4) | r[R_TUNNEL]
     key[Q_SWAPPED] = swapped
-    key[Q_HASH] = hash_key(key, seed)
+    key[Q_HASH] = place_key(key, meta)
 
 
 @inline
 def begin(t: Table, row: int, key: Integers, r: Integers, now_us: int) -> None:
-    """Fill a fresh row with its first packet's facts; the counters come with ``count``."""
-    n, swapped = t.ints, key[Q_SWAPPED]
-    for column in range(n.shape[1]):
-        n[row, column] = 0
-    for column in range(6):
-        n[row, column] = key[column]
-    if t.floats.shape[0] > row:
-        for column in range(t.floats.shape[1]):
-            t.floats[row, column] = 0.0
-    n[row, F_HASH] = key[Q_HASH]
-    n[row, F_SWAPPED] = swapped
-    n[row, F_FIRST_US] = now_us
-    n[row, F_FIRST_MS] = now_us // 1000
-    n[row, F_ICMP] = r[R_ICMP]
-    n[row, F_UID] = mix(mix(hash_key(key, UID_SEED), now_us), swapped)
+    """Fill a row with its first packet's facts; the counters come with ``count``."""
+    c = t.core[row]
+    if (c[F_FACTS] >> A_RARE) & 1:
+        for word in range(RARE_WORDS):
+            t.rare[row, word] = 0
+    for word in range(K_KIND):
+        c[word] = key[word]
+    for word in range(F_LAST_US, CORE_WORDS):
+        c[word] = 0
+    facts = key[K_KIND] | (key[Q_SWAPPED] << A_SWAPPED)
     if r[R_PROTO] == TCP and (r[R_FRAGMENT] == 2 or r[R_FLAGS] & (SYN | ACK) != SYN):
-        n[row, F_QUALITY] = MIDSTREAM
+        facts |= MIDSTREAM << A_QUALITY
+    c[F_FACTS] = facts
+    c[F_FIRST_US] = now_us
+    c[F_LAST_US] = now_us
+    c[F_BEGINNING] = (r[R_ICMP] + 1) << B_ICMP
 
 
 @inline
-def count(t: Table, row: int, r: Integers, incoming: int, now_us: int) -> None:
-    """Count one packet in the record's columns."""
-    n = t.ints
-    n[row, F_LAST_US] = now_us
-    n[row, F_LAST_MS] = now_us // 1000
-    n[row, F_QUALITY] |= r[R_QUALITY]
+def count(c: Integers, r: Integers, incoming: int, now_us: int) -> None:
+    """Count one packet of a flow in the record's columns."""
+    c[F_LAST_US] = now_us
+    facts = c[F_FACTS] | (r[R_QUALITY] << A_QUALITY)
     if incoming:
-        n[row, F_PACKETS_IN] += 1
-        n[row, F_BYTES_IN] += r[R_IP_BYTES]
-        n[row, F_PAYLOAD_IN] += r[R_PAYLOAD]
-        n[row, F_FLAGS_IN] |= r[R_FLAGS]
+        c[F_PACKETS_IN] += 1
+        c[F_BYTES_IN] += r[R_IP_BYTES]
+        c[F_PAYLOAD_IN] += r[R_PAYLOAD]
+        facts |= r[R_FLAGS] << A_FLAGS_IN
     else:
-        n[row, F_PACKETS_OUT] += 1
-        n[row, F_BYTES_OUT] += r[R_IP_BYTES]
-        n[row, F_PAYLOAD_OUT] += r[R_PAYLOAD]
-        n[row, F_FLAGS_OUT] |= r[R_FLAGS]
+        c[F_PACKETS_OUT] += 1
+        c[F_BYTES_OUT] += r[R_IP_BYTES]
+        c[F_PAYLOAD_OUT] += r[R_PAYLOAD]
+        facts |= r[R_FLAGS] << A_FLAGS_OUT
     if r[R_PROTO] == TCP and r[R_FRAGMENT] != 2:
-        move(n, row, r[R_FLAGS], incoming)
-        note_flags(n, row, r[R_FLAGS], r[R_PAYLOAD], incoming)
+        facts = move(facts, r[R_FLAGS], incoming)
+        facts = note_flags(c, facts, r[R_FLAGS], r[R_PAYLOAD], incoming)
     elif r[R_PAYLOAD] > 0:
-        note(n, row, DATA_LETTER, incoming)
+        facts = note(c, facts, DATA_LETTER, incoming)
+    c[F_FACTS] = facts

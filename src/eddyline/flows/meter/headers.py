@@ -269,13 +269,18 @@ def inside(data: Bytes, r: Integers) -> Word:
 
 
 @inline
+def is_tunnel(low: int, high: int) -> Word:
+    """Say whether one of two UDP ports is that of a tunnel."""
+    return bool(
+        low in (GTP_PORT, TZSP_PORT, CAPWAP_PORT) or high in (GTP_PORT, TZSP_PORT, CAPWAP_PORT)
+    )
+
+
+@inline
 def may_carry(r: Integers) -> Word:
     """Say whether the packet at hand looks like a tunnel."""
     if r[R_PROTO] == UDP:
-        low, high = r[R_SRC_PORT], r[R_DST_PORT]
-        return bool(
-            low in (GTP_PORT, TZSP_PORT, CAPWAP_PORT) or high in (GTP_PORT, TZSP_PORT, CAPWAP_PORT)
-        )
+        return is_tunnel(r[R_SRC_PORT], r[R_DST_PORT])
     return bool(r[R_PROTO] in (4, 41))
 
 

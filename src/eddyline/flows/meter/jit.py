@@ -13,10 +13,13 @@ import logging
 import os
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from eddyline.flows.meter import native
 
@@ -54,6 +57,20 @@ def inline(function: Callable[..., Any]) -> Any:
     return function
 
 
+def prefetch(array: Any, row: int, column: int) -> None:
+    """Ask the memory for an element that will be read and written soon; nothing waits for it.
+
+    As plain Python it does nothing; when compiled it is an instruction of the processor, see ``view.py``.
+
+    Parameters
+    ----------
+    array
+        One or two dimensions.
+    row, column
+        Which element; inside. With one dimension the column means nothing.
+    """
+
+
 def kernel(function: Callable[..., Any]) -> Kernel:
     """Make an entry point that is compiled once and kept on disk, beside the package or in the user's cache.
 
@@ -82,6 +99,8 @@ class Kernel:
         self._function = function
         self._entries: dict[str, native.Entry] = {}
         self._ordinary: Callable[..., Any] | None = None
+        # Arrays of the last state passed, its words and its kind: an array never moves while it lives.
+        self._state: tuple[tuple[weakref.ref[Any], ...], list[int], str] = ((), [], "")
         self.__doc__ = function.__doc__
 
     def __call__(self, *arguments: Any) -> int:
@@ -93,12 +112,29 @@ class Kernel:
             Arrays in one piece.
         """
         if self._ordinary is None:
-            words: list[int] = []
-            kind = native.flatten(arguments, words)
+            words, kind = self._flatten(arguments)
             entry = self._entries.get(kind) or self._prepare(kind, arguments)
             if entry is not None:
                 return entry((ctypes.c_int64 * len(words))(*words))
-        return int(self._ordinary(*arguments) or 0) if self._ordinary else 0
+        if self._ordinary is None:
+            return 0
+        with np.errstate(over="ignore"):  # as plain Python, hashes overflow aloud
+            return int(self._ordinary(*arguments) or 0)
+
+    def _flatten(self, arguments: tuple[Any, ...]) -> tuple[list[int], str]:
+        """Give the words and the kind of the arguments; the same state is looked at once."""
+        state, words = arguments[-1], list[int]()
+        if not isinstance(state, tuple):
+            return words, native.flatten(arguments, words)
+        known, inside, kind = self._state
+        if len(known) != len(state) or any(
+            reference() is not array for reference, array in zip(known, state, strict=True)
+        ):
+            inside = []
+            kind = native.flatten(state, inside)
+            self._state = (tuple(weakref.ref(array) for array in state), inside, kind)
+        before = native.flatten(arguments[:-1], words)
+        return words + inside, f"{before},{kind}"
 
     def _prepare(self, kind: str, arguments: tuple[Any, ...]) -> native.Entry | None:
         """Load or make the machine code for one kind of arguments; None when Numba must run it."""
@@ -146,8 +182,12 @@ def _compiled(function: Callable[..., Any], *, inside: bool = False) -> Callable
     """Compile a function and its parts in Numba's ordinary way, or for use inside another."""
     import numba  # imported where it is needed: it costs most of a small capture's time
 
+    from eddyline.flows.meter import view
+
     spaces: dict[int, dict[str, Any]] = {}
     made: dict[int, Any] = {}
+    if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        made[id(prefetch)] = view.prefetch
     for part in (*_parts, function):
         space = spaces.setdefault(id(part.__globals__), dict(part.__globals__))
         copy = types.FunctionType(

@@ -6,6 +6,7 @@ Times are event time. A row of ``Table.ints`` is one flow; addresses are two 64-
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -112,66 +113,166 @@ NOTE_WORDS: Final = {
 }
 """Words for the notes in the ingest report."""
 
-# ---------------------------------------------------------------- integers of a flow
+# ---------------------------------------------------------------- a flow: two lines of 64 bytes
+# The first line finds the flow, the second counts; each packet changes both and no more of the record's.
 (
     K_HIGH_A,
     K_LOW_A,
     K_HIGH_B,
     K_LOW_B,
     K_PORTS,  # port A << 48 | port B << 32 | proto << 24 | outer VLAN << 12 | inner VLAN
-    K_KIND,  # version << 8 | tunnel << 4
-    F_HASH,
-    F_SWAPPED,  # 1 when endpoint B is the originator
+    F_FACTS,  # the bits below
     F_FIRST_US,
     F_LAST_US,
-    F_FIRST_MS,
-    F_LAST_MS,
     F_PACKETS_OUT,
     F_PACKETS_IN,
     F_BYTES_OUT,
     F_BYTES_IN,
     F_PAYLOAD_OUT,
     F_PAYLOAD_IN,
-    F_FLAGS_OUT,
-    F_FLAGS_IN,
-    F_ICMP,
-    F_QUALITY,
-    F_STATES,  # originator's state | responder's << 3 | letters seen << 8 | letters written << 32
     F_HISTORY,  # sixteen letters of four bits
-    F_UID,
-    # NFStream's counters from here on; one block a way
-    N_OUT,
-) = range(26)
-(W_FIRST, W_LAST, W_PACKETS, W_BYTES, W_MIN_PS, W_MAX_PS, W_MIN_GAP, W_MAX_GAP, W_COLUMNS) = range(
-    9
-)
-N_IN: Final = N_OUT + W_COLUMNS
-N_BOTH: Final = N_IN + W_COLUMNS
-N_FLAGS: Final = N_BOTH + W_COLUMNS
-"""Eight counters, FIN first: packets out in the low 32 bits, packets in above them."""
-INTEGERS: Final = N_FLAGS + 8
-CORE_INTEGERS: Final = N_OUT
+    F_BEGINNING,  # the bits below
+    CORE_WORDS,
+) = range(17)
+K_KIND: Final = F_FACTS
+"""In a key the word holds the kind alone: version << 4 | tunnel."""
 
-# ---------------------------------------------------------------- floats of a flow, one block a way
-W_MEAN_PS, W_SPREAD_PS, W_MEAN_GAP, W_SPREAD_GAP, W_FLOATS = range(5)
-X_OUT: Final = 0
-X_IN: Final = X_OUT + W_FLOATS
-X_BOTH: Final = X_IN + W_FLOATS
-FLOATS: Final = X_BOTH + W_FLOATS
+# ---------------------------------------------------------------- bits of F_FACTS
+A_KIND: Final = 0
+A_QUALITY: Final = 8
+A_FLAGS_OUT: Final = 16
+A_FLAGS_IN: Final = 24
+A_ENDS: Final = 32
+"""Originator's state, three bits; responder's, three bits."""
+A_SEEN: Final = 38
+"""Sixteen letters of the history that were seen."""
+A_SWAPPED: Final = 54
+"""1 when endpoint B is the originator."""
+A_RARE: Final = 55
+"""1 when the flow has words in ``Table.rare``."""
+A_WRITTEN: Final = 56
+"""Letters that were written, 0 to 16, five bits."""
+A_LATE: Final = 61
+"""1 when NFStream saw the flow last at ``C_LAST``, not at ``F_LAST_US``."""
+
+# ---------------------------------------------------------------- bits of F_BEGINNING
+B_ICMP: Final = 0
+"""Type << 8 | code of the first packet, plus 1; 17 bits."""
+B_FIRST_IN: Final = 17
+"""Milliseconds from the first packet to NFStream's first answer, plus 1; 22 bits, 0 when not known here."""
+B_SIZE: Final = 39
+"""Size of the first packet; 16 bits."""
+B_PEER: Final = 55
+"""1 when NFStream counts the first packet."""
+LONGEST_WAIT_MS: Final = (1 << 22) - 2
+"""What ``B_FIRST_IN`` can hold."""
+
+# ---------------------------------------------------------------- NFStream's counters: three lines
+# They begin with a flow's second packet: those of one packet follow from the lines above.
+N_OUT: Final = 0
+N_BOTH: Final = 8
+N_IN: Final = 16
+STATISTICS_WORDS: Final = 24
+# Each line begins with four floats.
+(
+    W_MEAN_PS,
+    W_SPREAD_PS,
+    W_MEAN_GAP,
+    W_SPREAD_GAP,
+    W_LAST,  # ms
+    W_BYTES,
+    W_LEAST,  # least gap in ms << 16 | least size
+    W_MOST,
+) = range(8)
+V_MIN_GAP, V_MAX_GAP, V_FLAGS_OUT, V_FLAGS_IN = range(N_BOTH + 4, N_BOTH + 8)
+"""Both ways together; eight counters of flags, eight bits each, FIN lowest."""
+
+# ---------------------------------------------------------------- words that few flows need
+(
+    C_SKIPPED_OUT,  # packets that NFStream leaves out
+    C_SKIPPED_IN,
+    C_FIRST_OUT,  # ms + 1, when it is not that of F_FIRST_US
+    C_FIRST_IN,  # ms + 1, when B_FIRST_IN cannot hold it
+    C_LAST,  # ms, see A_LATE
+    C_FLAGS,  # eight counters, FIN first: packets out in the low 32 bits, packets in above them
+) = range(6)
+RARE_WORDS: Final = C_FLAGS + 8
+
+# ---------------------------------------------------------------- columns of ended flows: 64-bit integers
+(
+    O_FIRST_US,
+    O_LAST_US,
+    O_BYTES_OUT,
+    O_BYTES_IN,
+    O_PAYLOAD_OUT,
+    O_PAYLOAD_IN,
+    O_PACKETS_OUT,
+    O_PACKETS_IN,
+    O_COLUMNS,
+) = range(9)
+# What is not a column yet.
+(
+    X_HIGH_SRC,
+    X_HIGH_DST,
+    X_LOW_SRC,
+    X_LOW_DST,
+    X_UID,
+    X_HISTORY,
+    X_LETTERS,  # how many the history has
+    X_VLANS,  # outer << 12 | inner
+    X_COLUMNS,
+) = range(9)
+# Bytes; those from Z_HAS_PORTS on are 0 or 1.
+(
+    Z_PROTO,
+    Z_VERSION,
+    Z_STATE,
+    Z_FLAGS_OUT,
+    Z_FLAGS_IN,
+    Z_ICMP_TYPE,
+    Z_ICMP_CODE,
+    Z_QUALITY,
+    Z_HAS_PORTS,
+    Z_HAS_FLAGS,
+    Z_HAS_ICMP,
+    Z_COLUMNS,
+) = range(12)
+# NFStream's: a block a way, both ways first, then the eight counters of flags a way.
+(
+    T_FIRST,
+    T_LAST,
+    T_DURATION,
+    T_PACKETS,
+    T_BYTES,
+    T_MIN_PS,
+    T_MAX_PS,
+    T_MIN_GAP,
+    T_MAX_GAP,
+    T_FLAGS,
+) = range(10)
+T_WAY: Final = T_FLAGS + 8
+T_COLUMNS: Final = 3 * T_WAY
+(Y_MEAN_PS, Y_VARIANCE_PS, Y_MEAN_GAP, Y_VARIANCE_GAP, Y_WAY) = range(5)
+Y_COLUMNS: Final = 3 * Y_WAY
 
 # ---------------------------------------------------------------- state of the whole table
 (
     M_TICK_US,
     M_PEER_TICK_MS,
-    M_HEAD,  # least recently seen flow, or −1
-    M_TAIL,
+    M_HAND,  # where the wheel stands: time in ms >> WHEEL_SHIFT
     M_FREE,  # rows on the free stack
     M_DONE,  # rows that ended and wait
     M_STATISTICS,
-    M_SEED,
-    M_TOUCHED,  # keeps the compiler from leaving out the reads ahead
-    M_COLUMNS,
-) = range(10)
+    M_SECRETS,  # first of the words that key the hash
+) = range(7)
+SECRETS: Final = 7
+"""One a word of the key, and one for the last stir."""
+M_COLUMNS: Final = M_SECRETS + SECRETS
+
+WHEEL_SHIFT: Final = 10
+"""A notch of the wheel is 1.024 s."""
+NOTCHES: Final = 128
+"""Notches of the wheel; a power of two, and more than the idle timeout has."""
 
 
 class Table(NamedTuple):
@@ -179,14 +280,20 @@ class Table(NamedTuple):
 
     Parameters
     ----------
-    ints
-        Integers of each flow, shape ``(rows, INTEGERS)``.
-    floats
-        Running means and spreads of each flow, shape ``(rows, FLOATS)``.
+    core
+        The record's numbers of each flow, shape ``(rows, CORE_WORDS)``.
+    stats
+        NFStream's, shape ``(rows, STATISTICS_WORDS)``.
+    reals
+        The same memory as floats.
+    rare
+        What few flows need, shape ``(rows, RARE_WORDS)``.
     slots
         Open-addressing table: upper half of the hash above ``row + 1``; 0 is empty. Shape ``(2**k,)``.
-    links
-        Previous and next row in the order of last sight, −1 at the ends; shape ``(rows, 2)``.
+    later
+        Next row in the same notch of the wheel, −1 at the end; shape ``(rows,)``.
+    wheel
+        First row of each notch, or −1; shape ``(NOTCHES,)``.
     free
         Stack of unused rows.
     done
@@ -207,10 +314,13 @@ class Table(NamedTuple):
         Registers of the tunnel around it.
     """
 
-    ints: Integers
-    floats: Floats
+    core: Integers
+    stats: Integers
+    reals: Floats
+    rare: Integers
     slots: Integers
-    links: NDArray[np.int32]
+    later: NDArray[np.int32]
+    wheel: NDArray[np.int32]
     free: Integers
     done: Integers
     meta: Integers
@@ -235,15 +345,19 @@ def make_table(rows: int, *, statistics: bool, seed: int) -> Table:
         Secret of the hash table, so that nobody can send packets that all fall into one slot.
     """
     meta = np.zeros(M_COLUMNS, dtype=np.int64)
-    meta[M_HEAD] = meta[M_TAIL] = -1
     meta[M_FREE] = rows
     meta[M_STATISTICS] = int(statistics)
-    meta[M_SEED] = seed
+    secret = hashlib.blake2b(seed.to_bytes(8, "little"), digest_size=8 * SECRETS).digest()
+    meta[M_SECRETS:] = np.frombuffer(secret, dtype="<i8")
+    stats = reserve(rows if statistics else 1, STATISTICS_WORDS, np.int64)
     return Table(
-        ints=reserve(rows, INTEGERS if statistics else CORE_INTEGERS, np.int64),
-        floats=reserve(rows, FLOATS, np.float64) if statistics else np.zeros((1, FLOATS)),
+        core=reserve(rows, CORE_WORDS, np.int64),
+        stats=stats,
+        reals=stats.view(np.float64),
+        rare=reserve(rows if statistics else 1, RARE_WORDS, np.int64),
         slots=np.zeros(2 * rows, dtype=np.int64),
-        links=np.full((rows, 2), -1, dtype=np.int32),
+        later=np.full(rows, -1, dtype=np.int32),
+        wheel=np.full(NOTCHES, -1, dtype=np.int32),
         free=np.arange(rows - 1, -1, -1, dtype=np.int64),
         done=np.zeros(rows, dtype=np.int64),
         meta=meta,

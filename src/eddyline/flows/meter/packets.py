@@ -10,24 +10,33 @@ from typing import Final
 from numpy import int64
 
 from eddyline.flows.meter.count import begin, count, make_key, recall_ports
-from eddyline.flows.meter.headers import read_packet
-from eddyline.flows.meter.jit import inline, kernel
+from eddyline.flows.meter.headers import TCP, UDP, is_tunnel, read_packet
+from eddyline.flows.meter.jit import inline, kernel, prefetch
 from eddyline.flows.meter.layout import (
+    A_SWAPPED,
     ACTIVE_MS,
     BAD_TIME,
     BLOCK,
-    F_FIRST_MS,
-    F_LAST_MS,
-    F_SWAPPED,
-    FLOATS,
+    F_FACTS,
+    F_FIRST_US,
+    F_LAST_US,
+    F_PACKETS_OUT,
     IDLE_MS,
+    K_HIGH_A,
+    K_HIGH_B,
+    K_KIND,
+    K_LOW_A,
+    K_LOW_B,
+    K_PORTS,
     LATEST_US,
     M_FREE,
+    M_HAND,
     M_PEER_TICK_MS,
-    M_SEED,
     M_STATISTICS,
     M_TICK_US,
-    M_TOUCHED,
+    N_BOTH,
+    N_IN,
+    N_OUT,
     NOTE_BACKWARDS,
     NOTE_CUT,
     NOTE_FRAGMENTS,
@@ -47,23 +56,40 @@ from eddyline.flows.meter.layout import (
     R_END,
     R_FLAGS,
     R_FRAGMENT,
+    R_ICMP,
+    R_IP_BYTES,
     R_LINK_PEER,
     R_OUTER,
+    R_PAYLOAD,
     R_PEER,
+    R_PROTO,
     R_QUALITY,
     R_TUNNEL,
     R_VLAN,
     R_VLANS,
     R_WIRE,
     SUSPECT_US,
+    WHEEL_SHIFT,
     Bytes,
     Integers,
     Table,
     Word,
 )
-from eddyline.flows.meter.link import find_network
-from eddyline.flows.meter.statistics import count_for_peer
-from eddyline.flows.meter.table import end, end_idle, find, take_row, touch, upper
+from eddyline.flows.meter.link import ETHERNET, be16, be32, find_network
+from eddyline.flows.meter.statistics import count_statistics
+from eddyline.flows.meter.table import (
+    add_row,
+    end_idle,
+    find,
+    guess,
+    place_key,
+    same_key,
+    set_aside,
+    upper,
+)
+
+PLAIN_BYTES: Final = 48
+"""Captured bytes of a frame that is read in few steps: up to the flags of TCP."""
 
 CLOCK_SUSPECT: Final = 8
 """Bit of ``quality``; the record's own."""
@@ -89,42 +115,107 @@ def read_frame(data: Bytes, packet: Integers, r: Integers, saved: Integers) -> W
 
 
 @inline
-def come_near(t: Table, count: int) -> None:
-    """Touch the rows of a block and their neighbours in the order of last sight."""
-    touched = int64(0)
+def read_plain(data: Bytes, packet: Integers, r: Integers, key: Integers, meta: Integers) -> Word:
+    """Read TCP or UDP over IPv4 without options in Ethernet; False when it is anything else.
+
+    Most packets are so. The answer is that of ``read_frame`` and ``make_key``, in fewer steps; registers
+    that nobody reads afterwards stay as they were.
+    """
+    at, captured = packet[P_OFFSET], packet[P_CAPTURED]
+    if packet[P_LINK] != ETHERNET or captured < PLAIN_BYTES or at < 0:
+        return False
+    if captured > data.size - at or packet[P_TIME] < 0 or packet[P_TIME] >= LATEST_US:
+        return False
+    f = data[at : at + captured]
+    if f[12] != 8 or f[13] != 0 or f[14] != 0x45 or f[20] & 0x3F != 0 or f[21] != 0:
+        return False
+    proto, total, wire = int64(f[23]), be16(f, 16), max(packet[P_LENGTH], captured)
+    src_port, dst_port = be16(f, 34), be16(f, 36)
+    if total > wire - 14:
+        return False
+    if proto == TCP and total >= 40:
+        r[R_FLAGS] = f[47]
+        r[R_PAYLOAD] = max(total - 20 - max((int64(f[46]) >> 4) * 4, int64(20)), int64(0))
+    elif proto == UDP and total >= 28 and not is_tunnel(src_port, dst_port):
+        r[R_FLAGS] = 0
+        r[R_PAYLOAD] = total - 28
+    else:
+        return False
+    r[R_END] = at + captured
+    r[R_WIRE] = at + wire
+    r[R_PEER] = 1
+    r[R_PROTO] = proto
+    r[R_IP_BYTES] = total
+    r[R_ICMP] = -1
+    r[R_QUALITY] = 0
+    r[R_TUNNEL] = 0
+    r[R_FRAGMENT] = 0
+    write_plain_key(key, be32(f, 26), be32(f, 30), (src_port << 16) | dst_port)
+    key[K_PORTS] |= proto << 24
+    key[Q_HASH] = place_key(key, meta)
+    return True
+
+
+@inline
+def write_plain_key(key: Integers, src: int, dst: int, ports: int) -> None:
+    """Write the key of IPv4 without tags, protocol left out, and 1 for a sender that is B."""
+    src_port, dst_port = ports >> 16, ports & 0xFFFF
+    swapped = int64(src > dst or (src == dst and src_port > dst_port))
+    key[K_HIGH_A] = 0
+    key[K_HIGH_B] = 0
+    key[K_LOW_A] = dst if swapped else src
+    key[K_LOW_B] = src if swapped else dst
+    key[K_PORTS] = (dst_port << 48) | (src_port << 32) if swapped else ports << 32
+    key[K_KIND] = 4 << 4
+    key[Q_SWAPPED] = swapped
+
+
+@inline
+def read_any(data: Bytes, packet: Integers, r: Integers, key: Integers, t: Table) -> Word:
+    """Read a packet, fill its registers and its key; gives an outcome."""
+    if read_plain(data, packet, r, key, t.meta):
+        return int64(OK)
+    outcome = read_frame(data, packet, r, t.saved)
+    if outcome == OK:
+        make_key(r, key, t.meta)
+    return outcome
+
+
+@inline
+def ask_for_lines(t: Table, count: int) -> None:
+    """Have the lines of NFStream's counters brought near that some packets will change."""
     for j in range(count):
         row = t.scratch[j, Q_ROW]
         if row >= 0:
-            touched += t.links[row, 0]
-            for column in range(0, t.ints.shape[1], 8):
-                touched += t.ints[row, column]
-            if t.meta[M_STATISTICS]:
-                touched += int64(t.floats[row, 0] > t.floats[row, FLOATS - 1])
-    for j in range(count):
-        row = t.scratch[j, Q_ROW]
-        if row >= 0:
-            touched += t.links[max(t.links[row, 0], 0), 1] + t.links[max(t.links[row, 1], 0), 0]
-    t.meta[M_TOUCHED] = touched
+            prefetch(t.stats, row, N_BOTH)
+            swapped = (t.core[row, F_FACTS] >> A_SWAPPED) & 1
+            prefetch(t.stats, row, N_OUT if swapped == t.scratch[j, Q_SWAPPED] else N_IN)
 
 
 @inline
 def read_block(data: Bytes, packets: Integers, start: int, count: int, t: Table) -> None:
-    """Read some packets, and have the rows that they will change brought near.
+    """Read some packets, and have what they will change brought near.
 
-    Each loop is short and its reads do not wait for each other, so a processor has many under way at
-    once; what is read here is a guess and changes nothing.
+    Memory answers after some hundred instructions, but many questions at a time: so first all slots are
+    asked for, then all flows, then their lines. What is read here is a guess and changes nothing.
     """
     mask = t.slots.size - 1
     for j in range(count):
         key = t.scratch[j]
-        key[Q_ROW] = -1
-        key[Q_OUTCOME] = read_frame(data, packets[start + j], t.registers[j], t.saved)
+        key[Q_OUTCOME] = read_any(data, packets[start + j], t.registers[j], key, t)
         if key[Q_OUTCOME] == OK:
-            make_key(t.registers[j], key, t.meta[M_SEED])
+            prefetch(t.slots, upper(key[Q_HASH]) & mask, 0)
     for j in range(count):
-        if t.scratch[j, Q_OUTCOME] == OK:
-            t.scratch[j, Q_ROW] = (t.slots[upper(t.scratch[j, Q_HASH]) & mask] & 0xFFFFFFFF) - 1
-    come_near(t, count)
+        key = t.scratch[j]
+        key[Q_ROW] = -1
+        if key[Q_OUTCOME] == OK:
+            row = guess(t.slots, key[Q_HASH])
+            key[Q_ROW] = row
+            if row >= 0:
+                prefetch(t.core, row, 0)
+                prefetch(t.core, row, F_PACKETS_OUT)
+    if t.meta[M_STATISTICS]:
+        ask_for_lines(t, count)
 
 
 @inline
@@ -141,19 +232,28 @@ def tell_time(t: Table, r: Integers, time_us: int) -> Word:
 
 
 @inline
+def fresh(c: Integers, now_ms: int) -> Word:
+    """Say whether a flow goes on with a packet at this time."""
+    return bool(
+        now_ms - c[F_LAST_US] // 1000 < IDLE_MS and now_ms - c[F_FIRST_US] // 1000 < ACTIVE_MS
+    )
+
+
+@inline
 def find_flow(t: Table, key: Integers, r: Integers, now_us: int) -> Word:
-    """Give the row of the packet's flow, a fresh one where there is none or it has ended."""
+    """Give the row of the packet's flow, begun anew where there is none or it has ended."""
     now_ms = now_us // 1000
+    row = key[Q_ROW]
+    # A row that was guessed and has ended meanwhile has been silent: it is not fresh.
+    if row >= 0 and same_key(t.core[row], key) and fresh(t.core[row], now_ms):
+        return row
     row = find(t, key, key[Q_HASH])
-    if row >= 0:
-        if (
-            now_ms - t.ints[row, F_LAST_MS] < IDLE_MS
-            and now_ms - t.ints[row, F_FIRST_MS] < ACTIVE_MS
-        ):
-            touch(t, row)
-            return row
-        end(t, row)
-    row = take_row(t, key[Q_HASH])
+    if row < 0:
+        row = add_row(t, key[Q_HASH], now_ms)
+    elif fresh(t.core[row], now_ms):
+        return row
+    else:
+        set_aside(t, row)
     begin(t, row, key, r, now_us)
     return row
 
@@ -162,20 +262,25 @@ def find_flow(t: Table, key: Integers, r: Integers, now_us: int) -> Word:
 def count_packet(t: Table, r: Integers, key: Integers, time_us: int, length: int) -> None:
     """Count a packet that was read."""
     now_us = tell_time(t, r, time_us)
-    end_idle(t, now_us // 1000)
+    now_ms = now_us // 1000
+    if now_ms >> WHEEL_SHIFT != t.meta[M_HAND]:
+        end_idle(t, now_ms)
     t.notes[NOTE_TUNNELS] += r[R_TUNNEL] > 0
     if r[R_FRAGMENT]:
-        recall_ports(t, r, now_us // 1000)
-        make_key(r, key, t.meta[M_SEED])
+        recall_ports(t, r, now_ms)
+        make_key(r, key, t.meta)
         t.notes[NOTE_FRAGMENTS] += r[R_FRAGMENT] == 2
     t.notes[NOTE_CUT] += r[R_WIRE] > r[R_END]
     row = find_flow(t, key, r, now_us)
-    incoming = t.ints[row, F_SWAPPED] ^ key[Q_SWAPPED]
-    count(t, row, r, incoming, now_us)
-    if t.meta[M_STATISTICS] and r[R_PEER]:
-        now_ms = max(time_us // 1000, t.meta[M_PEER_TICK_MS])
-        t.meta[M_PEER_TICK_MS] = now_ms
-        count_for_peer(t.ints[row], t.floats[row], incoming, length, r[R_FLAGS], now_ms)
+    incoming = ((t.core[row, F_FACTS] >> A_SWAPPED) & 1) ^ key[Q_SWAPPED]
+    if t.meta[M_STATISTICS]:
+        peer_ms = t.meta[M_PEER_TICK_MS]
+        if r[R_PEER]:
+            peer_ms = max(time_us // 1000, peer_ms)
+            t.meta[M_PEER_TICK_MS] = peer_ms
+        times = (r[R_PEER], peer_ms, now_ms)
+        count_statistics(t, row, incoming, length, r[R_FLAGS], times)
+    count(t.core[row], r, incoming, now_us)
 
 
 @kernel

@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from eddyline.flows.batch import FlowBatch
 from eddyline.flows.meter.jit import patience
@@ -19,23 +18,29 @@ from eddyline.flows.meter.layout import (
     CAUSES,
     F_FIRST_US,
     F_LAST_US,
-    F_UID,
+    IDLE_MS,
     M_DONE,
     M_FREE,
-    M_HEAD,
+    M_HAND,
     NOTE_WORDS,
+    O_COLUMNS,
     OK,
     P_COLUMNS,
+    T_COLUMNS,
+    WHEEL_SHIFT,
+    X_COLUMNS,
+    Y_COLUMNS,
+    Z_COLUMNS,
     Bytes,
     Integers,
-    Table,
     make_table,
 )
-from eddyline.flows.meter.memory import Buffers, Number, lengthen, zeros
+from eddyline.flows.meter.memory import Buffers, lengthen, zeros
 from eddyline.flows.meter.packets import feed
-from eddyline.flows.meter.rows import core_columns, statistics_columns
-from eddyline.flows.meter.table import end_all, gather, rehash
-from eddyline.flows.meter.text import warm_texts
+from eddyline.flows.meter.rows import core_columns, state_numbers, statistics_columns
+from eddyline.flows.meter.table import end_all, rehash
+from eddyline.flows.meter.text import AddressBook, warm_texts
+from eddyline.flows.meter.unpack import Columns, name, unpack
 
 FIRST_ROWS: Final = 4_096
 """Flows that fit before the table grows."""
@@ -68,6 +73,7 @@ class Meter:
         self._statistics = statistics
         self._batch_rows = batch_rows
         self._buffers = Buffers()
+        self._book = AddressBook()
         self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
         self._warm()
 
@@ -103,8 +109,7 @@ class Meter:
         packets = np.ascontiguousarray(packets, dtype=np.int64).reshape(-1, P_COLUMNS)
         start = 0
         while True:
-            with np.errstate(over="ignore"):
-                start = feed(data, packets, start, len(packets), self._table)
+            start = feed(data, packets, start, len(packets), self._table)
             if self._table.meta[M_DONE] >= self._batch_rows:
                 yield from self._give(self._watermark())
             if start == len(packets):
@@ -114,8 +119,7 @@ class Meter:
 
     def finish(self) -> Iterator[FlowBatch]:
         """End every flow and give the rest of the batches; the meter can be used again."""
-        with np.errstate(over="ignore"):
-            end_all(self._table)
+        end_all(self._table)
         yield from self._give(None)
 
     def _warm(self) -> None:
@@ -125,22 +129,21 @@ class Meter:
         with patience():
             feed(nothing, np.zeros((0, P_COLUMNS), dtype=np.int64), 0, 0, table)
             end_all(table)
-            rehash(table.ints, table.slots, table.links, -1)
-            self._columns(table.ints, table.done[:0])
-            self._columns(table.floats, table.done[:0])
+            rehash(table.slots[:0], table.slots)
+            self._columns(table.done[:0])
+            name(table.core, table.done[:0], table.done[:0])
             warm_texts()
 
     def _watermark(self) -> int:
-        """Give the time before which no flow can end any more: the least recent last sight."""
-        head = self._table.meta[M_HEAD]
-        return int(self._table.ints[head, F_LAST_US]) if head >= 0 else 0
+        """Give the time before which no flow can end any more: none that lives was last seen earlier."""
+        return ((int(self._table.meta[M_HAND]) << WHEEL_SHIFT) - IDLE_MS) * 1000
 
     def _give(self, before_us: int | None) -> Iterator[FlowBatch]:
         """Give the ended flows whose order is settled, whole batches unless it is the end."""
         table = self._table
         done = table.done[: table.meta[M_DONE]]
-        ends = table.ints[done, F_LAST_US]
-        order = _event_order(table.ints, done, ends)
+        ends = table.core[done, F_LAST_US]
+        order = _event_order(table.core, done, ends)
         settled = len(done) if before_us is None else int((ends < before_us).sum())
         if before_us is not None:
             settled -= settled % self._batch_rows
@@ -154,56 +157,69 @@ class Meter:
         table.done[: len(rest)] = rest
         table.meta[M_DONE] = len(rest)
 
-    def _columns(self, table: NDArray[Number], rows: Integers) -> NDArray[Number]:
-        """Give some rows of the table as columns that each stand in one piece."""
-        out = self._buffers.take((table.shape[1], len(rows)), table.dtype.type)
-        gather(table, rows, out)
-        return out
+    def _columns(self, rows: Integers) -> Columns:
+        """Give some rows of the table as columns that each stand in one piece, all in one memory."""
+        n = len(rows)
+        width = n if self._statistics else 0
+        eights = (O_COLUMNS + X_COLUMNS + 1) * n + (T_COLUMNS + Y_COLUMNS) * width
+        memory = self._buffers.take((1, 8 * eights + (4 + Z_COLUMNS) * n), np.uint8)[0]
+        words = memory[: 8 * eights].view(np.int64)
+        ends = np.cumsum([O_COLUMNS * n, X_COLUMNS * n, n, T_COLUMNS * width])
+        longs, others, duration, stats, reals = np.split(words, ends)
+        columns = Columns(
+            longs=longs.reshape(O_COLUMNS, n),
+            words=others.reshape(X_COLUMNS, n),
+            duration=duration.view(np.float64),
+            stats=stats.reshape(T_COLUMNS, width),
+            reals=reals.view(np.float64).reshape(Y_COLUMNS, width),
+            ports=memory[8 * eights : 8 * eights + 4 * n].view(np.uint16).reshape(2, n),
+            small=memory[8 * eights + 4 * n :].reshape(Z_COLUMNS, n),
+        )
+        unpack(self._table, rows, state_numbers(), columns)
+        return columns
 
     def _batch(self, rows: Integers) -> FlowBatch:
         """Turn rows of the table into a batch."""
-        n = self._columns(self._table.ints, rows)
-        columns = core_columns(n, self._sensor)
+        numbers = self._columns(rows)
+        columns = core_columns(numbers, self._sensor, self._book)
         if self._statistics:
-            columns.update(statistics_columns(n, self._columns(self._table.floats, rows)))
-        with np.errstate(over="ignore"):
-            return FlowBatch.of(pl.DataFrame(columns))
+            columns.update(statistics_columns(numbers.stats, numbers.reals))
+        return FlowBatch.of(pl.DataFrame(columns))
 
     def _grow(self) -> None:
         """Make room for four times as many flows; rows cost no memory before they are used."""
         old = self._table
-        rows = len(old.ints)
+        rows = len(old.core)
         room = GROWTH * rows
         slots = zeros((2 * room,), np.int64)
-        table = Table(
-            ints=lengthen(old.ints, room),
-            floats=lengthen(old.floats, room) if self._statistics else old.floats,
+        rehash(old.slots, slots)
+        stats = lengthen(old.stats, room) if self._statistics else old.stats
+        table = old._replace(
+            core=lengthen(old.core, room),
+            stats=stats,
+            reals=stats.view(np.float64),
+            rare=lengthen(old.rare, room) if self._statistics else old.rare,
             slots=slots,
-            links=lengthen(old.links, room),
+            later=lengthen(old.later, room),
             free=lengthen(old.free, room),
             done=lengthen(old.done, room),
-            meta=old.meta,
-            counts=old.counts,
-            notes=old.notes,
-            fragments=old.fragments,
-            registers=old.registers,
-            scratch=old.scratch,
-            saved=old.saved,
         )
         table.free[: room - rows] = np.arange(room - 1, rows - 1, -1)
         table.meta[M_FREE] = room - rows
-        rehash(table.ints, slots, table.links, int(table.meta[M_HEAD]))
         self._table = table
 
 
-def _event_order(ints: Integers, rows: Integers, ends: Integers) -> Integers:
+def _event_order(core: Integers, rows: Integers, ends: Integers) -> Integers:
     """Order rows by end, then start, then identifier; most ends differ and come almost in order."""
     order = np.argsort(ends, kind="stable")
     same = np.diff(ends[order]) == 0
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     among = order[tied]
-    uids = ints[rows[among], F_UID].view(np.uint64)
-    order[tied] = among[np.lexsort((uids, ints[rows[among], F_FIRST_US], ends[among]))]
+    uids = np.empty(len(among), dtype=np.int64)
+    name(core, rows[among], uids)
+    order[tied] = among[
+        np.lexsort((uids.view(np.uint64), core[rows[among], F_FIRST_US], ends[among]))
+    ]
     return order
 
 

@@ -12,7 +12,14 @@ from typing import Final
 from numpy import int64
 
 from eddyline.flows.meter.jit import inline
-from eddyline.flows.meter.layout import F_HISTORY, F_STATES, Integers, Word
+from eddyline.flows.meter.layout import (
+    A_ENDS,
+    A_SEEN,
+    A_WRITTEN,
+    F_HISTORY,
+    Integers,
+    Word,
+)
 
 # States of one end.
 SILENT, SYN_SENT, SYN_ACK_SENT, PARTIAL, ESTABLISHED, CLOSED, RESET = range(7)
@@ -29,36 +36,38 @@ FIN_LETTER, RST_LETTER, ODD_LETTER, MANY_LETTER = range(4, 8)
 
 
 @inline
-def note(ints: Integers, row: int, letter: int, incoming: int) -> None:
-    """Write a history letter, once a way."""
+def note(c: Integers, facts: int, letter: int, incoming: int) -> Word:
+    """Write a history letter, once a way; gives the facts."""
     if not incoming:
         letter += 8
-    states = ints[row, F_STATES]
-    if states & (int64(256) << letter):
-        return
-    written = states >> 32
-    ints[row, F_HISTORY] |= int64(letter) << (4 * written)
-    ints[row, F_STATES] = (states | (int64(256) << letter)) + (int64(1) << 32)
+    seen = int64(1) << (A_SEEN + letter)
+    if facts & seen:
+        return facts
+    c[F_HISTORY] |= int64(letter) << (4 * ((facts >> A_WRITTEN) & 31))
+    return (facts | seen) + (int64(1) << A_WRITTEN)
 
 
 @inline
-def note_flags(ints: Integers, row: int, flags: int, payload: int, incoming: int) -> None:
-    """Write the letters of one TCP packet."""
+def note_flags(c: Integers, facts: Word, flags: int, payload: int, incoming: int) -> Word:
+    """Write the letters of one TCP packet; gives the facts."""
     syn, fin, rst = flags & SYN, flags & FIN, flags & RST
+    if not (syn or fin or rst):
+        if payload > 0:
+            return note(c, facts, DATA_LETTER, incoming)
+        return note(c, facts, ACK_LETTER, incoming) if flags & ACK else facts
     if syn and (fin or rst):
-        note(ints, row, MANY_LETTER, incoming)
+        facts = note(c, facts, MANY_LETTER, incoming)
     elif syn:
-        note(ints, row, ANSWER_LETTER if flags & ACK else SYN_LETTER, incoming)
+        facts = note(c, facts, ANSWER_LETTER if flags & ACK else SYN_LETTER, incoming)
     if fin and rst:
-        note(ints, row, ODD_LETTER, incoming)
+        facts = note(c, facts, ODD_LETTER, incoming)
     if payload > 0:
-        note(ints, row, DATA_LETTER, incoming)
+        facts = note(c, facts, DATA_LETTER, incoming)
     if fin and not syn:
-        note(ints, row, FIN_LETTER, incoming)
+        facts = note(c, facts, FIN_LETTER, incoming)
     if rst and not syn:
-        note(ints, row, RST_LETTER, incoming)
-    if flags & ACK and payload == 0 and not (syn or fin or rst):
-        note(ints, row, ACK_LETTER, incoming)
+        facts = note(c, facts, RST_LETTER, incoming)
+    return facts
 
 
 @inline
@@ -78,13 +87,13 @@ def move_silent(other: int, flags: int, incoming: int) -> tuple[Word, Word]:
 
 
 @inline
-def move(ints: Integers, row: int, flags: int, incoming: int) -> None:
-    """Move the ends of a TCP connection by the flags of one packet."""
-    states = ints[row, F_STATES]
-    origin, answer = states & 7, (states >> 3) & 7
+def move(facts: Word, flags: int, incoming: int) -> Word:
+    """Move the ends of a TCP connection by the flags of one packet; gives the facts."""
+    origin: Word = (facts >> A_ENDS) & 7
+    answer: Word = (facts >> (A_ENDS + 3)) & 7
     mine, other = (answer, origin) if incoming else (origin, answer)
     if origin == RESET or answer == RESET or (origin == CLOSED and answer == CLOSED):
-        return
+        return facts
     if flags & RST:
         mine = int64(RESET)
     elif mine in (SILENT, PARTIAL):
@@ -94,7 +103,7 @@ def move(ints: Integers, row: int, flags: int, incoming: int) -> None:
     elif mine == SYN_SENT and flags & SYN and flags & ACK and other == SYN_SENT:
         mine, other = int64(ESTABLISHED), int64(ESTABLISHED)
     origin, answer = (other, mine) if incoming else (mine, other)
-    ints[row, F_STATES] = (states & ~int64(63)) | origin | (answer << 3)
+    return (facts & ~(int64(63) << A_ENDS)) | ((origin | (answer << 3)) << A_ENDS)
 
 
 def name_state(origin: int, answer: int, *, began: bool, payload: bool) -> str:

@@ -1,19 +1,23 @@
 """The table of flows: find one by its key, add one, end those that are idle, in event time.
 
-What belongs here: hashing, open addressing with backward shift, the order of last sight. What does not:
+What belongs here: hashing, open addressing with backward shift, the wheel of timeouts. What does not:
 what a flow counts. Each function is a part of a kernel; see ``layout.py`` for the arrays.
+
+A flow stands in the notch of the wheel at which it would end had no packet come since it was put there.
+When the hand passes the notch, it has ended or is put into a later one: a packet moves no flow.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from numpy import int64, uint64
 
 from eddyline.flows.meter.jit import inline, kernel
 from eddyline.flows.meter.layout import (
-    F_HASH,
-    F_LAST_MS,
+    A_KIND,
+    A_RARE,
+    CORE_WORDS,
+    F_FACTS,
+    F_LAST_US,
     IDLE_MS,
     K_HIGH_A,
     K_HIGH_B,
@@ -23,8 +27,13 @@ from eddyline.flows.meter.layout import (
     K_PORTS,
     M_DONE,
     M_FREE,
-    M_HEAD,
-    M_TAIL,
+    M_HAND,
+    M_SECRETS,
+    M_STATISTICS,
+    NOTCHES,
+    RARE_WORDS,
+    STATISTICS_WORDS,
+    WHEEL_SHIFT,
     Integers,
     Table,
     Word,
@@ -42,12 +51,27 @@ def mix(state: int, word: int) -> Word:
 
 
 @inline
-def hash_key(key: Integers, seed: int) -> Word:
-    """Hash the six words of a key."""
-    state = int64(seed)
-    for word in range(6):
-        state = mix(state, key[word])
-    return state
+def fold(word: int, secret: int) -> Word:
+    """Multiply the halves of a word, each shifted by a secret."""
+    low = (uint64(word) + uint64(secret)) & uint64(0xFFFFFFFF)
+    high = ((uint64(word) >> uint64(32)) + (uint64(secret) >> uint64(32))) & uint64(0xFFFFFFFF)
+    return low * high
+
+
+@inline
+def place_key(key: Integers, meta: Integers) -> Word:
+    """Hash a key for the slots; ``key`` may be a flow, whose other facts are left out.
+
+    NH of Black, Halevi, Krawczyk, Krovetz and Rogaway (UMAC, 1999, doi:10.1007/3-540-48405-1_14): who does
+    not know the secret finds no keys that fall together more often than by chance.
+    """
+    total = fold(key[K_HIGH_A], meta[M_SECRETS])
+    total += fold(key[K_LOW_A], meta[M_SECRETS + 1])
+    total += fold(key[K_HIGH_B], meta[M_SECRETS + 2])
+    total += fold(key[K_LOW_B], meta[M_SECRETS + 3])
+    total += fold(key[K_PORTS], meta[M_SECRETS + 4])
+    total += fold((key[K_KIND] >> A_KIND) & 255, meta[M_SECRETS + 5])
+    return mix(meta[M_SECRETS + 6], int64(total))
 
 
 @inline
@@ -57,16 +81,29 @@ def upper(hashed: int) -> Word:
 
 
 @inline
-def same_key(ints: Integers, row: int, key: Integers) -> Word:
-    """Compare the key of a row with another."""
+def same_key(c: Integers, key: Integers) -> Word:
+    """Compare the key of a flow with another."""
     return bool(
-        ints[row, K_LOW_A] == key[K_LOW_A]
-        and ints[row, K_LOW_B] == key[K_LOW_B]
-        and ints[row, K_PORTS] == key[K_PORTS]
-        and ints[row, K_KIND] == key[K_KIND]
-        and ints[row, K_HIGH_A] == key[K_HIGH_A]
-        and ints[row, K_HIGH_B] == key[K_HIGH_B]
+        c[K_LOW_A] == key[K_LOW_A]
+        and c[K_LOW_B] == key[K_LOW_B]
+        and c[K_PORTS] == key[K_PORTS]
+        and (c[F_FACTS] >> A_KIND) & 255 == key[K_KIND]
+        and c[K_HIGH_A] == key[K_HIGH_A]
+        and c[K_HIGH_B] == key[K_HIGH_B]
     )
+
+
+@inline
+def guess(slots: Integers, hashed: int) -> Word:
+    """Give the first row whose hash looks the same; −1 when there is none."""
+    mask = slots.size - 1
+    tag = upper(hashed)
+    at = tag & mask
+    while slots[at] != 0:
+        if slots[at] >> 32 == tag:
+            return (slots[at] & 0xFFFFFFFF) - 1
+        at = (at + 1) & mask
+    return int64(-1)
 
 
 @inline
@@ -79,10 +116,10 @@ def find(t: Table, key: Integers, hashed: int) -> Word:
         entry = t.slots[at]
         if entry >> 32 == tag:
             row = (entry & 0xFFFFFFFF) - 1
-            if same_key(t.ints, row, key):
+            if same_key(t.core[row], key):
                 return row
         at = (at + 1) & mask
-    return -1
+    return int64(-1)
 
 
 @inline
@@ -114,116 +151,101 @@ def remove(slots: Integers, row: int, tag: int) -> None:
 
 
 @inline
-def append(t: Table, row: int) -> None:
-    """Make a row the most recently seen one."""
-    tail = t.meta[M_TAIL]
-    t.links[row, 0] = tail
-    t.links[row, 1] = -1
-    if tail >= 0:
-        t.links[tail, 1] = row
-    else:
-        t.meta[M_HEAD] = row
-    t.meta[M_TAIL] = row
+def await_end(t: Table, row: int, deadline_ms: int) -> None:
+    """Put a row into the notch of the wheel at which it may end."""
+    notch = (deadline_ms >> WHEEL_SHIFT) & (NOTCHES - 1)
+    t.later[row] = t.wheel[notch]
+    t.wheel[notch] = row
 
 
 @inline
-def unlink(t: Table, row: int) -> None:
-    """Take a row out of the order of last sight."""
-    before, after = t.links[row, 0], t.links[row, 1]
-    if before >= 0:
-        t.links[before, 1] = after
-    else:
-        t.meta[M_HEAD] = after
-    if after >= 0:
-        t.links[after, 0] = before
-    else:
-        t.meta[M_TAIL] = before
-
-
-@inline
-def touch(t: Table, row: int) -> None:
-    """Make a row that is in the order the most recently seen one."""
-    if t.meta[M_TAIL] != row:
-        unlink(t, row)
-        append(t, row)
-
-
-@inline
-def end(t: Table, row: int) -> None:
-    """End a flow: it leaves the table and waits among the done."""
-    unlink(t, row)
-    remove(t.slots, row, upper(t.ints[row, F_HASH]))
+def pile(t: Table, row: int) -> None:
+    """Put a row among the done."""
     t.done[t.meta[M_DONE]] = row
     t.meta[M_DONE] += 1
 
 
 @inline
 def end_idle(t: Table, now_ms: int) -> None:
-    """End every flow that has been silent for the idle timeout."""
-    row = t.meta[M_HEAD]
-    while row >= 0 and now_ms - t.ints[row, F_LAST_MS] >= IDLE_MS:
-        end(t, row)
-        row = t.meta[M_HEAD]
+    """Turn the wheel: end every flow of the notches passed that has been silent for the idle timeout."""
+    hand, now = t.meta[M_HAND], now_ms >> WHEEL_SHIFT
+    for notch in range(hand, min(now, hand + NOTCHES)):
+        row = int64(t.wheel[notch & (NOTCHES - 1)])
+        t.wheel[notch & (NOTCHES - 1)] = -1
+        while row >= 0:
+            after = int64(t.later[row])
+            deadline_ms = t.core[row, F_LAST_US] // 1000 + IDLE_MS
+            if deadline_ms <= now_ms:
+                remove(t.slots, row, upper(place_key(t.core[row], t.meta)))
+                pile(t, row)
+            else:
+                await_end(t, row, deadline_ms)
+            row = after
+    t.meta[M_HAND] = now
 
 
 @inline
-def take_row(t: Table, hashed: int) -> Word:
-    """Take an unused row into the table; the caller has seen that there is one."""
+def take_row(t: Table) -> Word:
+    """Take an unused row; the caller has seen that there is one."""
     t.meta[M_FREE] -= 1
-    row = t.free[t.meta[M_FREE]]
+    return t.free[t.meta[M_FREE]]
+
+
+@inline
+def add_row(t: Table, hashed: int, now_ms: int) -> Word:
+    """Take an unused row into the table."""
+    row = take_row(t)
     put(t.slots, row, upper(hashed))
-    append(t, row)
+    await_end(t, row, now_ms + IDLE_MS)
     return row
 
 
+@inline
+def set_aside(t: Table, row: int) -> None:
+    """End the flow of a row and leave the row in the table, for the flow that follows it."""
+    copy = take_row(t)
+    if t.meta[M_STATISTICS]:
+        for word in range(STATISTICS_WORDS):
+            t.stats[copy, word] = t.stats[row, word]
+        if ((t.core[row, F_FACTS] | t.core[copy, F_FACTS]) >> A_RARE) & 1:
+            for word in range(RARE_WORDS):
+                t.rare[copy, word] = t.rare[row, word]
+    for word in range(CORE_WORDS):
+        t.core[copy, word] = t.core[row, word]
+    pile(t, copy)
+
+
 @kernel
-def rehash(ints: Integers, slots: Integers, links: Integers, head: int) -> None:
-    """Fill empty slots with every row of the order of last sight.
+def rehash(old: Integers, slots: Integers) -> None:
+    """Fill empty slots with the rows of fewer slots.
 
     Parameters
     ----------
-    ints
-        Integers of the flows.
+    old
+        The slots so far.
     slots
-        Zeros; a power of two of them, more than there are rows.
-    links
-        Order of last sight.
-    head
-        First row of it, or −1.
+        Zeros; a power of two of them, more than ``old``.
     """
-    row = int64(head)
-    while row >= 0:
-        put(slots, row, upper(ints[row, F_HASH]))
-        row = int64(links[row, 1])
-
-
-@kernel
-def gather(table: Any, rows: Integers, out: Any) -> None:
-    """Copy some rows into columns, each column in one piece.
-
-    Parameters
-    ----------
-    table
-        Integers or floats of the flows, shape ``(rows, columns)``.
-    rows
-        Which rows, in the order wanted.
-    out
-        Shape ``(columns, len(rows))``.
-    """
-    for i in range(rows.size):
-        row = rows[i]
-        for column in range(table.shape[1]):
-            out[column, i] = table[row, column]
+    for at in range(old.size):
+        entry = old[at]
+        if entry != 0:
+            put(slots, (entry & 0xFFFFFFFF) - 1, entry >> 32)
 
 
 @kernel
 def end_all(t: Table) -> None:
-    """End every flow that is left, the least recently seen first.
+    """End every flow that is left.
 
     Parameters
     ----------
     t
         State; afterwards its table is empty.
     """
-    while t.meta[M_HEAD] >= 0:
-        end(t, t.meta[M_HEAD])
+    for notch in range(NOTCHES):
+        row = int64(t.wheel[notch])
+        t.wheel[notch] = -1
+        while row >= 0:
+            pile(t, row)
+            row = int64(t.later[row])
+    for at in range(t.slots.size):
+        t.slots[at] = 0

@@ -5,7 +5,7 @@ What belongs here: numbers → text. What does not: which numbers. IPv6 text fol
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eddyline.flows.meter.jit import inline, kernel
 from eddyline.flows.meter.layout import Bytes, Integers, Word
+from eddyline.flows.meter.memory import zeros
 from eddyline.flows.meter.table import mix, upper
 
 LONGEST_ADDRESS: Final = 40
@@ -21,6 +22,36 @@ LONGEST_ADDRESS: Final = 40
 _NEWLINE: Final = 10
 _DOT: Final = 46
 _COLON: Final = 58
+
+
+CARDS: Final = 1 << 17
+"""Addresses that are remembered; a power of two."""
+C_HIGH, C_LOW, C_KIND, C_CODE, CARD_WORDS = range(5)
+"""Words of a card: the address, its version, 0 on an empty one, and its code."""
+
+
+class Book(NamedTuple):
+    """What is known of addresses, and room for those of a batch.
+
+    Parameters
+    ----------
+    cards
+        Shape ``(2**k, CARD_WORDS)``.
+    codes
+        The code of each address, negative while it is not known; shape ``(2 * n,)``.
+    fresh
+        Cards of those that were written; shape ``(2 * n,)``.
+    known
+        How many those are; shape ``(1,)``.
+    out
+        Their text, each with a newline; ``2 * n * LONGEST_ADDRESS`` bytes.
+    """
+
+    cards: Integers
+    codes: Integers
+    fresh: Integers
+    known: Integers
+    out: Bytes
 
 
 @inline
@@ -99,44 +130,90 @@ def write_ipv6(out: Bytes, at: int, high: int, low: int) -> Word:
 
 
 @kernel
-def intern(addresses: Integers, ids: Integers, slots: Integers, out: Bytes) -> Word:
-    """Write each distinct address once, a newline after it; gives their bytes.
+def look_up(high: Integers, low: Integers, version: Bytes, b: Book) -> Word:
+    """Find the codes of addresses, and write those that are not known; gives the bytes written.
 
     Parameters
     ----------
-    addresses
-        High word, low word, version; shape ``(n, 3)``.
+    high, low
+        Words of the addresses, shape ``(2, n)``.
+    version
+        4 or 6, for both of a flow; shape ``(n,)``.
+    b
+        What is known.
+    """
+    mask = b.cards.shape[0] - 1
+    rows = version.size
+    fresh, at = int64(0), int64(0)
+    for i in range(2 * rows):
+        side, row = i // rows, i % rows
+        first, second, kind = high[side, row], low[side, row], int64(version[row])
+        place = upper(mix(mix(kind, first), second)) & mask
+        card = b.cards[place]
+        if card[C_LOW] != second or card[C_HIGH] != first or card[C_KIND] != kind:
+            card[C_HIGH], card[C_LOW], card[C_KIND] = first, second, kind
+            card[C_CODE] = -1 - fresh
+            b.fresh[fresh] = place
+            fresh += 1
+            at = (
+                write_ipv4(b.out, at, second)
+                if kind == 4
+                else write_ipv6(b.out, at, first, second)
+            )
+            b.out[at] = _NEWLINE
+            at += 1
+        b.codes[i] = card[C_CODE]
+    b.known[0] = fresh
+    return at
+
+
+@kernel
+def learn(codes: NDArray[np.uint32], b: Book) -> None:
+    """Put the codes of the addresses that were written in the place of their numbers.
+
+    Parameters
+    ----------
+    codes
+        One for each address that was written.
+    b
+        What is known.
+    """
+    for number in range(codes.size):
+        card = b.cards[b.fresh[number]]
+        if card[C_CODE] == -1 - number:
+            card[C_CODE] = codes[number]
+    for i in range(b.codes.size):
+        if b.codes[i] < 0:
+            b.codes[i] = codes[-1 - b.codes[i]]
+
+
+@kernel
+def number(words: Integers, ids: Integers, first: Integers, slots: Integers) -> Word:
+    """Give the distinct words numbers in the order of first sight; gives how many there are.
+
+    Parameters
+    ----------
+    words
+        Any; shape ``(n,)``.
     ids
-        Filled with each row's number, in order of first sight; shape ``(n,)``.
+        Filled with the number of each; shape ``(n,)``.
+    first
+        Filled with where each stands first; shape ``(n,)``.
     slots
         Zeros; a power of two of them, more than ``n``.
-    out
-        Room for ``n * LONGEST_ADDRESS`` bytes.
     """
     mask = slots.size - 1
-    known, at = int64(0), int64(0)
-    for i in range(addresses.shape[0]):
-        high, low, version = addresses[i, 0], addresses[i, 1], addresses[i, 2]
-        slot = upper(mix(mix(version, high), low)) & mask
-        while slots[slot] != 0:
-            row = slots[slot] - 1
-            if (
-                addresses[row, 1] == low
-                and addresses[row, 0] == high
-                and addresses[row, 2] == version
-            ):
-                break
+    known = int64(0)
+    for i in range(words.size):
+        slot = mix(0, words[i]) & mask
+        while slots[slot] != 0 and words[first[slots[slot] - 1]] != words[i]:
             slot = (slot + 1) & mask
-        if slots[slot] != 0:
-            ids[i] = ids[slots[slot] - 1]
-            continue
-        slots[slot] = i + 1
-        ids[i] = known
-        known += 1
-        at = write_ipv4(out, at, low) if version == 4 else write_ipv6(out, at, high, low)
-        out[at] = _NEWLINE
-        at += 1
-    return at
+        if slots[slot] == 0:
+            first[known] = i
+            known += 1
+            slots[slot] = known
+        ids[i] = slots[slot] - 1
+    return known
 
 
 @kernel
@@ -161,12 +238,15 @@ def write_hex(words: Integers, out: Bytes) -> None:
 
 
 def warm_texts() -> None:
-    """Call both kernels with nothing, so that they are compiled."""
+    """Call each kernel with nothing, so that they are compiled."""
     nothing = np.zeros(0, dtype=np.int64)
     write_hex(nothing, np.zeros(0, dtype=np.uint8))
-    intern(
-        nothing.reshape(0, 3), nothing, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-    )
+    number(nothing, nothing, nothing, np.zeros(1, dtype=np.int64))
+    cards, one = np.zeros((1, CARD_WORDS), np.int64), np.zeros(1, np.int64)
+    book = Book(cards, nothing, nothing, one, np.zeros(0, np.uint8))
+    pair = nothing.reshape(2, 0)
+    look_up(pair, pair, np.zeros(0, dtype=np.uint8), book)
+    learn(np.zeros(0, dtype=np.uint32), book)
 
 
 def _lines(out: Bytes) -> pl.Series:
@@ -183,24 +263,55 @@ def hex_texts(words: Integers) -> pl.Series:
         Shape ``(n,)``, ``n >= 1``.
     """
     out = np.empty(17 * words.size, dtype=np.uint8)
-    with np.errstate(over="ignore"):
-        write_hex(words, out)
+    write_hex(words, out)
     return _lines(out)
 
 
-def address_texts(addresses: Integers) -> pl.Series:
-    """Give each address as dictionary-encoded text.
+def number_words(words: Integers) -> tuple[Integers, Integers]:
+    """Give the distinct words numbers in the order of first sight, and tell where each stands first.
 
     Parameters
     ----------
-    addresses
-        High word, low word, version (4 or 6); shape ``(n, 3)``, ``n >= 1``.
+    words
+        Shape ``(n,)``, ``n >= 1``.
     """
-    rows = addresses.shape[0]
-    ids = np.empty(rows, dtype=np.int64)
-    slots = np.zeros(1 << (2 * rows).bit_length(), dtype=np.int64)
-    out: NDArray[np.uint8] = np.empty(rows * LONGEST_ADDRESS, dtype=np.uint8)
-    with np.errstate(over="ignore"):
-        size = intern(np.ascontiguousarray(addresses), ids, slots, out)
-    known = _lines(out[:size]).cast(pl.Categorical())
-    return known.gather(pl.Series(ids))
+    ids, first = np.empty_like(words), np.empty_like(words)
+    slots = np.zeros(1 << (2 * words.size).bit_length(), dtype=np.int64)
+    known = number(words, ids, first, slots)
+    return ids, first[:known]
+
+
+class AddressBook:
+    """Write addresses as dictionary-encoded text, most of them once.
+
+    An address has one place among a bounded number of cards, and the later one of two that fall together
+    takes it: what was driven out is only written again.
+    """
+
+    def __init__(self) -> None:
+        self._cards = zeros((CARDS, CARD_WORDS), np.int64)
+        self._last = pl.Series([], dtype=pl.Categorical())  # keeps the codes of Polars alive
+
+    def texts(self, high: Integers, low: Integers, version: Bytes) -> pl.Series:
+        """Give the addresses of some flows, all sources first.
+
+        Parameters
+        ----------
+        high, low
+            Words of the addresses, shape ``(2, n)``, ``n >= 1``.
+        version
+            4 or 6, shape ``(n,)``.
+        """
+        rows = 2 * version.size
+        book = Book(
+            self._cards,
+            np.empty(rows, dtype=np.int64),
+            np.empty(rows, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+            np.empty(rows * LONGEST_ADDRESS, dtype=np.uint8),
+        )
+        size = look_up(high, low, version, book)
+        if size:
+            self._last = _lines(book.out[:size]).cast(pl.Categorical())
+            learn(self._last.to_physical().to_numpy(), book)
+        return pl.Series(book.codes.astype(np.uint32)).cat.to(pl.Categorical())

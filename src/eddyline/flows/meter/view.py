@@ -1,6 +1,6 @@
 """An array over memory that somebody else owns, for kernels without Numba's runtime.
 
-What belongs here: one intrinsic of Numba's; imported only when a kernel is compiled. What does not: kernels.
+What belongs here: two intrinsics of Numba's; imported only when a kernel is compiled. What does not: kernels.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -52,3 +53,39 @@ def view(typing: Any, address: Any, shape: Any, kind: Any) -> tuple[Any, Callabl
         return made._getvalue()
 
     return array(address, shape, kind), generate
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, row: Any, column: Any) -> tuple[Any, Callable[..., Any]]:  # noqa: ARG001
+    """Ask the memory for an element that will be read and written soon.
+
+    Parameters
+    ----------
+    typing
+        Numba's.
+    array
+        Type of an array of one or two dimensions.
+    row, column
+        Types of integers; with one dimension the second means nothing.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = cgutils.get_item_pointer(  # type: ignore[no-untyped-call]
+            context,
+            builder,
+            signature.args[0],
+            made,
+            list(arguments[1 : 1 + array.ndim]),
+            wraparound=False,
+        )
+        word = ir.IntType(32)
+        bytes_of = builder.bitcast(place, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [bytes_of.type, word, word, word])
+        ask = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, "llvm.prefetch.p0"
+        )
+        builder.call(ask, [bytes_of, word(1), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp), generate
