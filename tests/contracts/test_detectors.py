@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from eddyline.detectors.registry import MATRIX, SEQUENCE, matrix_detector, sequence_detector
+from eddyline.detectors.registry import (
+    CLASSICAL,
+    MATRIX,
+    SEQUENCE,
+    matrix_detector,
+    sequence_detector,
+)
 from eddyline.testing.check_detector import CHECKS, MatrixCheck, yield_checks
 from eddyline.testing.check_sequence_detector import CHECKS as SEQUENCE_CHECKS, SequenceCheck
 
@@ -28,7 +34,7 @@ SKLEARN_SKIPPED = {
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", MATRIX)
+@pytest.mark.parametrize("name", [*MATRIX, *CLASSICAL])
 def test_matrix_detector_keeps_its_promises(name: str, check: MatrixCheck) -> None:
     reason = SKIPPED.get((name, check.__name__))
     if reason:
@@ -38,10 +44,12 @@ def test_matrix_detector_keeps_its_promises(name: str, check: MatrixCheck) -> No
 
 def sklearn_cases() -> list[Any]:
     cases = []
-    for name in MATRIX:
+    for name in (*MATRIX, *CLASSICAL):
         for estimator, check in estimator_checks_generator(matrix_detector(name)()):
             title = getattr(check, "func", check).__name__
-            cases.append(pytest.param(estimator, check, title, id=f"{name}-{title}"))
+            marks = [pytest.mark.slow] if name in CLASSICAL else []
+            case = pytest.param(estimator, check, title, id=f"{name}-{title}", marks=marks)
+            cases.append(case)
     return cases
 
 

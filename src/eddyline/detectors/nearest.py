@@ -25,6 +25,8 @@ class Boxes:
     ----------
     columns
         Reference rows, transposed, box after box: shape ``(d, n)``.
+    order
+        Number of each of them among the rows that were given, shape ``(n,)``.
     starts
         Where each box starts in them, and n at the end, shape ``(b + 1,)``.
     low, high
@@ -32,6 +34,7 @@ class Boxes:
     """
 
     columns: Floats
+    order: Integers
     starts: Integers
     low: Floats
     high: Floats
@@ -56,8 +59,10 @@ class Boxes:
             middle = len(order) // 2
             waiting += [order[middle:], order[:middle]]
         starts = np.concatenate([[0], np.cumsum([len(box) for box in boxes])]).astype(np.int64)
+        order = np.concatenate(boxes).astype(np.int64)
         return cls(
-            np.ascontiguousarray(rows[np.concatenate(boxes)].T),
+            np.ascontiguousarray(rows[order].T),
+            order,
             starts,
             np.stack([rows[box].min(axis=0) for box in boxes]),
             np.stack([rows[box].max(axis=0) for box in boxes]),
@@ -76,6 +81,41 @@ class Boxes:
         out = np.empty(len(rows))
         _search(rows, self.columns, self.starts, self.low, self.high, n_neighbours, out)
         return out
+
+    def kth_distance(self, rows: Floats, k: int) -> Floats:
+        """Give each row's Euclidean distance to its k-th nearest reference row.
+
+        Parameters
+        ----------
+        rows
+            Rows to ask for, shape ``(n, d)``, C-ordered, finite; one that is a reference itself is its own
+            nearest.
+        k
+            Which neighbour, in [1, reference rows].
+        """
+        return np.ascontiguousarray(self.nearest(rows, k)[0][:, -1])
+
+    def nearest(self, rows: Floats, k: int) -> tuple[Floats, Integers]:
+        """Give each row's distances to its k nearest reference rows, rising, and which they are.
+
+        Of equally near rows those met first are taken.
+
+        Parameters
+        ----------
+        rows
+            Rows to ask for, shape ``(n, d)``, C-ordered, finite.
+        k
+            Neighbours, in [1, reference rows].
+
+        Returns
+        -------
+        tuple
+            Distances and row numbers of the reference, both of shape ``(n, k)``.
+        """
+        squares = np.empty((len(rows), k))
+        places = np.empty((len(rows), k), np.int64)
+        _nearest(rows, self.columns, self.starts, self.low, self.high, squares, places)
+        return np.sqrt(squares), self.order[places]
 
 
 @njit(cache=True, nogil=True)
@@ -147,3 +187,33 @@ def _box_squares(
         for k in range(size):
             difference = column[k] - value
             squares[k] += difference * difference
+
+
+@njit(cache=True, nogil=True)
+def _nearest(
+    rows: Floats,
+    columns: Floats,
+    starts: Integers,
+    low: Floats,
+    high: Floats,
+    out: Floats,
+    places: Integers,
+) -> None:  # pragma: no cover
+    gaps = np.empty(low.shape[0])
+    squares = np.empty(np.max(starts[1:] - starts[:-1]))
+    last = out.shape[1] - 1
+    for i in range(rows.shape[0]):
+        _box_gaps(rows[i], low, high, gaps)
+        best, which = out[i], places[i]
+        best[:] = np.inf
+        for box in np.argsort(gaps):
+            if gaps[box] * (1.0 - 1e-12) > best[last]:
+                break
+            _box_squares(rows[i], columns, starts[box], starts[box + 1], squares)
+            for k in range(starts[box + 1] - starts[box]):
+                if squares[k] < best[last]:
+                    place = last
+                    while place > 0 and best[place - 1] > squares[k]:
+                        best[place], which[place] = best[place - 1], which[place - 1]
+                        place -= 1
+                    best[place], which[place] = squares[k], starts[box] + k

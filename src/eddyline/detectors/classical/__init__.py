@@ -1,0 +1,1 @@
+"""The classical methods, each scoring a row by what was learned alone."""
