@@ -1,0 +1,63 @@
+"""Named feature sets of single flows, for classifiers.
+
+What belongs here: which sets exist and where they live. What does not: how a set computes its columns.
+A set is a class made without arguments; an object of it holds the state of one stream.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final, Protocol, runtime_checkable
+
+import polars as pl
+from numpy.typing import NDArray
+
+from eddyline.errors import UsageError
+
+SETS: Final[dict[str, str]] = {
+    "around": "eddyline.features.around:Around",
+}
+"""Every set by its name: ``module:class``."""
+
+
+@runtime_checkable
+class FlowSet(Protocol):
+    """What a feature set has."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        ...
+
+    def update(self, frame: pl.DataFrame) -> NDArray[Any]:
+        """Give the rows of some flows, shape ``(n, d)``, finite; a row ignores the flows after it.
+
+        Parameters
+        ----------
+        frame
+            Flows with the core columns of the record, by ``ts_end``, none before those given earlier.
+        """
+        ...
+
+
+def flow_set(name: str) -> FlowSet:
+    """Make a set anew, at the start of a stream.
+
+    Parameters
+    ----------
+    name
+        One of ``SETS``.
+
+    Raises
+    ------
+    UsageError
+        When there is no such set.
+    """
+    if name not in SETS:
+        message = (
+            f"a feature set must be one of {', '.join(SETS)}, got {name!r}; check the spelling"
+        )
+        raise UsageError(message)
+    module, _, attribute = SETS[name].partition(":")
+    made: FlowSet = getattr(import_module(module), attribute)()
+    return made
