@@ -11,8 +11,8 @@ that interpreter, one after the other with ours on the same rows; times are CPU 
 Streams: all rows are scored first and learned after. `scattered`: normals of KDDTrain+ in the file's order
 with attacks drawn at random, 5 % of 20,000 rows, at random places. `bursts`: the attacks of each type one
 after the other at one random place. `http`: the rows of that service by duration and bytes alone, 2 %
-attacks, scattered. Figures are AUROC over the rows after the first 5,000, in which KitNET learns; River runs on
-the first seed alone.
+attacks, scattered. Figures are AUROC over the rows after the first 5,000, in which KitNET learns; River runs
+on the first seed alone.
 """
 
 from __future__ import annotations
