@@ -33,6 +33,7 @@ class Quick(SNN):
         latent: int = 16,
         rate: float = 3e-3,
         alignment: Any = "cmd",
+        align_weight: float = 1.0,
         reference: Any = "sampled",
         shake: str = "shake-even-sample",
         head_weight: float = 1.0,
@@ -49,6 +50,7 @@ class Quick(SNN):
             latent=latent,
             rate=rate,
             alignment=alignment,
+            align_weight=align_weight,
             reference=reference,
             shake=shake,
             head_weight=head_weight,
@@ -119,6 +121,14 @@ def test_probabilities_spread() -> None:
     assert len(np.unique(given[:, 0].round(6))) > 100
 
 
+def test_extreme_rows_get_finite_probabilities() -> None:
+    """Values beyond all that was seen, up to the largest of all, are judged and not lost."""
+    X, y = labelled()
+    given = Quick().fit(X, y).predict_proba(np.full((2, 5), [[1e300], [-1e300]]))
+
+    assert np.isfinite(given).all()
+
+
 def test_a_row_alone_is_judged_as_in_any_batch() -> None:
     """To the bit, whatever the batch: one row, rows about the size of a tile, all."""
     X, y = labelled(n=700)
@@ -139,6 +149,8 @@ def test_a_loaded_model_is_the_saved_one_to_the_bit() -> None:
     assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
     with pytest.raises(ModelError, match="weights_"):
         Quick.from_arrays({**arrays, "weights_": arrays["weights_"][:-1]}, model.get_params())
+    with pytest.raises(ModelError, match="weights_"):  # a net of 68 GB is never built
+        SNN.from_arrays(arrays, {"width": 8_192, "blocks": 64})
     with pytest.raises(ModelError, match="scaling_"):
         Quick.from_arrays({**arrays, "scaling_": -arrays["scaling_"]}, model.get_params())
 
@@ -204,10 +216,24 @@ def test_reference_weighs_the_source_back() -> None:
     X, y = labelled()
     fits = [
         Quick(reference=reference).fit(X, y, target=X).weights_
-        for reference in ("sampled", "trained")
+        for reference in ("sampled", "trained", "estimated")
     ]
 
     assert not np.array_equal(fits[0], fits[1])
+    assert not np.array_equal(fits[1], fits[2])
+
+
+def test_the_mix_of_the_target_is_followed() -> None:
+    """With 9 in 10 of the target's rows of a class rare in training, the estimate goes there."""
+    X, y = labelled(n=600)
+    others, names = labelled(3, n=3_000)
+    scans, calm = others[names == "scan"][:180], others[names == "calm"][:20]
+    model = Quick(updates=300, every=300, reference="estimated", align_weight=0.1)
+    model.fit(X, y, target=np.vstack([scans, calm]))
+
+    assert model.trained_[2] < 0.15
+    assert model.target_mix_[2] > 0.6
+    assert model.target_mix_.sum() == pytest.approx(1.0)
 
 
 def test_given_rows_decide_what_is_kept() -> None:

@@ -294,6 +294,8 @@ class DeepClassifier(Classifier):
             shares = getattr(self, name)
             if shares.shape != self.classes_.shape or (shares < 0).any():
                 raise refuse_model(self, f"holds {name}, a share for each class", shares)
+        if self.weights_.size < self._fewest_weights():  # before memory is taken for a huge net
+            raise refuse_model(self, "holds weights_ for its net", self.weights_.shape)
         self.net_ = self._build(torch_generator(self.seed, "weights"))
         try:
             load_weights(self.net_, self.weights_)
@@ -326,6 +328,10 @@ class DeepClassifier(Classifier):
         self, rows: Tensor, labels: Tensor, progress: float, chance: torch.Generator
     ) -> Tensor:
         """Give the loss of a batch: labelled rows first, then those of the target, if any."""
+
+    @abstractmethod
+    def _fewest_weights(self) -> int:
+        """Give a number of weights that the net has at the least, by its arguments alone."""
 
     @abstractmethod
     def _log_probabilities(self, rows: Tensor) -> Tensor:

@@ -20,6 +20,9 @@ Scaling = Literal["standard", "log", "quantile"]
 KNOTS: Final = 257
 """Quantiles kept of a column, evenly spaced in rank."""
 
+REACH: Final = 1e9
+"""Furthest value that a net is given; further ones would end as infinity on the way through it."""
+
 _CHUNK: Final = 65_536
 """Rows changed at a time, so that millions of rows never stand in memory twice as float64."""
 
@@ -86,7 +89,7 @@ def scaled(X: Matrix, learned: Floats, scaling: Scaling) -> NDArray[np.float32]:
             rows = _logged(rows) if scaling == "log" else rows
             rows -= learned[0]
             rows /= learned[1]
-        out[start : start + _CHUNK] = rows
+        out[start : start + _CHUNK] = np.clip(rows, -REACH, REACH)
     return out
 
 

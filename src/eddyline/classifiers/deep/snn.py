@@ -21,12 +21,16 @@ from eddyline.errors import UsageError
 from eddyline.nets.cmd import cmd, deep_coral, reversal_weight, reverse_gradient
 from eddyline.nets.selu import alpha_dropout_constants
 from eddyline.nets.shake import ShakeMode
+from eddyline.tables import Floats
 
 Alignment = Literal["cmd", "coral", "dann", "none"]
-Reference = Literal["sampled", "trained"]
+Reference = Literal["sampled", "trained", "estimated"]
 
 MOST: Final = 8_192
 """Widest layer; a file that asks for more is refused before memory is taken."""
+
+MIX_STEP: Final = 0.02
+"""Share of a batch in the estimate of the target's class shares."""
 
 MOST_BLOCKS: Final = 64
 """Most blocks, for the same reason."""
@@ -103,8 +107,9 @@ class SNN(DeepClassifier):
     moments
         Moments that CMD compares, ``>= 1``.
     reference
-        Which mix of classes CMD compares with the target: ``"sampled"`` as drawn, ``"trained"`` weighted
-        back to the shares of the training rows.
+        Which mix of classes CMD compares with the target: ``"sampled"`` as drawn, ``"trained"`` weighted back
+        to the shares of the training rows, ``"estimated"`` weighted to the target's own shares, which are
+        estimated along the way from what the main head says of it.
     power
         Exponent of the class sampler, in [0, 1]: 0 draws as is, 1 draws all classes equally often.
     aside
@@ -135,6 +140,8 @@ class SNN(DeepClassifier):
     """
 
     takes_target: ClassVar[bool] = True
+
+    target_mix_: Floats
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
@@ -192,6 +199,7 @@ class SNN(DeepClassifier):
         self.seed = seed
 
     def _build(self, chance: torch.Generator) -> nn.Module:
+        self.target_mix_ = self.trained_.copy()
         encoder = Encoder(
             self.n_features_in_,
             width=self.width,
@@ -221,6 +229,8 @@ class SNN(DeepClassifier):
         latents = net.encoder(rows, chance)
         n = len(labels)
         main, heads = net(latents[:n])
+        if self.reference == "estimated" and len(rows) > n:
+            self._follow(net, latents[n:])
         loss = joint_loss(main, heads, labels, self._heads_of(), self.head_weight)
         if len(rows) == n or self.alignment == "none" or self.align_weight == 0:
             return loss
@@ -237,10 +247,23 @@ class SNN(DeepClassifier):
             return deep_coral(latents[:n], latents[n:])
         bounded = torch.tanh(latents)
         weights = None
-        if self.reference == "trained":
-            ratio = torch.from_numpy(self.trained_ / np.maximum(self.sampled_, SMALLEST_SHARE))
+        if self.reference != "sampled":
+            mix = self.trained_ if self.reference == "trained" else self.target_mix_
+            ratio = torch.from_numpy(mix / np.maximum(self.sampled_, SMALLEST_SHARE))
             weights = ratio.to(bounded.dtype)[labels]
         return cmd(bounded[:n], bounded[n:], moments=self.moments, weights=weights)
+
+    def _follow(self, net: SnnNet, latents: Tensor) -> None:
+        """Move the estimate of the target's shares by one batch: a step of EM, forgetting the old ones.
+
+        Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori
+        Probabilities", 2002; in steps as of Cappé and Moulines, "On-line EM", 2009.
+        """
+        with torch.no_grad():
+            told = net(latents)[0].double().softmax(1).numpy()
+        weighted = told * (self.target_mix_ / np.maximum(self.sampled_, SMALLEST_SHARE))
+        weighted /= weighted.sum(axis=1, keepdims=True)
+        self.target_mix_ += MIX_STEP * (weighted.mean(axis=0) - self.target_mix_)
 
     def _log_probabilities(self, rows: Tensor) -> Tensor:
         net = cast("SnnNet", self.net_)
@@ -255,6 +278,9 @@ class SNN(DeepClassifier):
         if self.any_head and self.head_weight > 0:
             table = torch.cat([table, table.sum(1, keepdim=True)], dim=1)
         return table
+
+    def _fewest_weights(self) -> int:
+        return 4 * self.blocks * self.width**2
 
     def _check_arguments(self) -> None:
         super()._check_arguments()

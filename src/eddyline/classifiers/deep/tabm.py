@@ -33,9 +33,10 @@ RANK_REACH: Final = 3.0**0.5
 class TabM(DeepClassifier):
     """Judge rows by the mean of many nets that share most of their weights.
 
-    Rows ``(n, d)`` in, probabilities ``(n, k)`` out. Among published deep models for tables the one that held
-    up best when training and judging are apart in time (see the explanation of classification). Each member
-    learns alone; their probabilities are averaged. Judging is some ten times slower than by ``SNN``.
+    Rows ``(n, d)`` in, probabilities ``(n, k)`` out. Of nineteen models on eight tables split by time, its
+    family has the best mean ranks (Rubachev et al., "TabReD", 2024, arXiv:2406.19380). Each member learns
+    alone; their probabilities are averaged. With the default sizes a row costs some thirty times the products
+    of ``SNN``.
 
     Parameters
     ----------
@@ -197,6 +198,9 @@ class TabM(DeepClassifier):
 
     def _log_probabilities(self, rows: Tensor) -> Tensor:
         return log_mean(self.net_.eval()(rows).double().softmax(2))
+
+    def _fewest_weights(self) -> int:
+        return (self.blocks - 1) * self.width**2
 
     def _check_arguments(self) -> None:
         super()._check_arguments()
