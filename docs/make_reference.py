@@ -17,7 +17,9 @@ import typer
 
 from eddyline.classifiers.registry import CLASSIFIERS, classifier_class
 from eddyline.cli.main import app
-from eddyline.detectors.registry import MATRIX, SEQUENCE, detector_class
+from eddyline.detectors.registry import MATRIX, SEQUENCE, STREAM, detector_class, stream_detector
+from eddyline.detectors.stream import EdgeDetector
+from eddyline.features import around, damped
 from eddyline.features.registry import VIEWS
 from eddyline.flows.record import CORE, QUALITY, SCHEMA_VERSION, STATES, STATISTICS, Column
 from eddyline.incidents.incident import ATTACKS
@@ -95,6 +97,14 @@ def features_page() -> str:
             + table(["feature", "unit", "formula", "in words"], rows)
         )
     views = "\n\n".join(parts)
+    kernel = table(
+        ["feature", "formula", "in words"],
+        [(f"`{f.name}`", f.formula, f.words) for f in damped.FEATURES],
+    )
+    flow_sets = table(
+        ["feature", "unit", "formula", "in words"],
+        [(f"`{f.name}`", f.unit, f.formula, f.words) for f in around.FEATURES],
+    )
     return f"""# Views and their features
 
 A view says how flows become rows of numbers.
@@ -103,6 +113,20 @@ A flow is *fruitless* when it got nothing: refused, unanswered, or never a conve
 The words complete a sentence such as "1,902 … in 5 min"; `eddyline schema features` prints this list.
 
 {views}
+
+## Damped statistics
+
+{_plain((inspect.getdoc(damped.DampedStatistics) or "").split("Parameters", maxsplit=1)[0])}
+
+They are a kernel, not a view: `eddyline.features.damped.DampedStatistics().update(flows)` gives a row for each flow as it ends, and no window has to close.
+
+{kernel}
+
+## The set `around`
+
+What classifiers learn from: a flow alone, and what its pair, service and hosts did in the last minute and hour, from earlier flows only.
+
+{flow_sets}
 """
 
 
@@ -125,11 +149,13 @@ def detectors_page() -> str:
         ],
     )
     parts = "\n\n".join(_detector(name) for name in (*MATRIX, *SEQUENCE))
+    streams = "\n\n".join(_stream(name) for name in STREAM)
     return f"""# Detectors
 
 A detector turns rows of numbers, or sequences of tokens, into scores; higher is stranger.
 It knows nothing of networks and sets no threshold: p-values and alarms are made of its scores later.
 Matrix detectors are scikit-learn estimators.
+[Stream detectors](#detectors-of-streams) learn row by row, in bounded memory; no leg holds one yet.
 `random` and `single_column` are there to be beaten: figures stand beside theirs.
 
 ## The legs of every scan
@@ -139,6 +165,16 @@ A leg is one detector on one view.
 {legs}
 
 {parts}
+
+## Detectors of streams
+
+A stream detector scores each row by the rows before it and learns it afterwards: `score_and_learn`, or `anomaly_score` and `partial_fit`.
+Any cut of the stream into batches gives the same bits, and a saved state goes on where it stopped.
+Its first rows score 0, until it knows anything.
+Use it from Python: `from eddyline.detectors.registry import stream_detector`.
+What they find is told in [streams](../explanation/streams.md).
+
+{streams}
 """
 
 
@@ -159,13 +195,19 @@ def _detector(name: str) -> str:
     return _method(name, detector_class(name), f"*Scores {kind}.* ")
 
 
+def _stream(name: str) -> str:
+    found = stream_detector(name)
+    kind = "edges" if issubclass(found, EdgeDetector) else "rows"
+    return "#" + _method(name, found, f"*Scores {kind} of a stream.* ")
+
+
 def _method(name: str, found: type, kind: str) -> str:
     doc = inspect.getdoc(found) or ""
     told = re.split(r"\n(\w+)\n-{3,}\n", doc)
     sections = dict(zip(told[1::2], told[2::2], strict=True))
     text = f"## `{name}`\n\n{kind}{_plain(told[0])}"
     if "References" in sections:
-        text += f"\n\nSource: {' '.join(sections['References'].split())}"
+        text += f"\n\nSource: {' '.join(sections['References'].replace('``', '`').split())}"
     return text
 
 
