@@ -18,18 +18,26 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.errors import ModelError, TooFewRowsError, UsageError
-from eddyline.features.columns import services
 from eddyline.features.registry import view_named
 from eddyline.features.view import View, ViewTable
 from eddyline.flows.batch import FlowBatch
-from eddyline.tables import Floats
-from eddyline.verdicts.alarm import Alarm, error_rate_levels, raise_alarms
+from eddyline.verdicts.alarm import MOST_HINT, Alarm, error_rate_levels, raise_alarms
 from eddyline.verdicts.archive import read_archive, write_archive
 from eddyline.verdicts.fuse import fuse_min
+from eddyline.verdicts.judged import Doubt, Judged, ViewVerdicts
 from eddyline.verdicts.known import Known
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
 from eddyline.verdicts.normal import ViewNormal
-from eddyline.verdicts.rows import LeaveOut, joined, leg_rows, numbered, thin, windows
+from eddyline.verdicts.rows import (
+    Learned,
+    LeaveOut,
+    and_these,
+    joined,
+    leg_rows,
+    numbered,
+    thin,
+    windows,
+)
 from eddyline.verdicts.saved import describe, leg_arrays, load_leg
 from eddyline.verdicts.threshold import budget_threshold
 
@@ -53,55 +61,14 @@ DEFAULT_LEGS: Final = (
 MOST_LEVEL: Final = 0.01
 """No row alarms above this p-value, however few rows a day there are."""
 
+DOUBT: Final = 0.05
+"""P-value at or below which a row of an input that is its own baseline may be doubted."""
+
+MOST_OF_ITSELF: Final = 0.001
+"""No row is a hint above this p-value where the input is its own baseline."""
+
 MAX_LEG_ROWS: Final = 20_000
 """Rows that a leg without an own past is fitted and calibrated on."""
-
-
-@dataclass(frozen=True, slots=True)
-class ViewVerdicts:
-    """The rows of one view with their verdicts.
-
-    Parameters
-    ----------
-    view
-        The view.
-    table
-        Its rows.
-    entities
-        What each row stands for, as text.
-    p_values
-        Fused over the view's legs, shape ``(n,)``; NaN where no leg could judge.
-    scores
-        Score of each leg, by name.
-    """
-
-    view: View
-    table: ViewTable
-    entities: NDArray[np.str_]
-    p_values: Floats
-    scores: dict[str, Floats]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The windows of one length that were closed together.
-
-    Parameters
-    ----------
-    window_us
-        Length of the windows, µs.
-    flows
-        Their flows, derived and numbered, with the column ``window``.
-    verdicts
-        One entry a view of that length.
-    alarms
-        Rows below the alarm level, most unlikely first.
-    """
-
-    window_us: int
-    flows: pl.DataFrame
-    verdicts: list[ViewVerdicts]
-    alarms: list[Alarm]
 
 
 @dataclass(slots=True)
@@ -177,27 +144,51 @@ class Pipeline:
         return self._judge(numbered(batches), held_out=False)
 
     def fit_judge(
-        self, batches: Iterable[FlowBatch], leave_out: LeaveOut | None = None
+        self,
+        batches: Iterable[FlowBatch],
+        leave_out: LeaveOut | None = None,
+        doubt: Doubt | None = None,
     ) -> Iterator[Judged]:
         """Learn from an input and judge it, each row by detectors that did not learn from it.
 
-        The whole input is seen before the first window is judged.
+        The whole input is seen first; what a first look finds doubtful is not learned from again.
 
         Parameters
         ----------
         batches
             Flows in event-time order.
         leave_out
-            Gives the numbers of flows in some closed windows that are plainly not normal; they are
-            judged but not learned from.
+            Gives the numbers of flows that are plainly not normal: judged but not learned from.
+        doubt
+            Gives what may not be normal, from windows judged at the level ``DOUBT``; None to learn once.
         """
         self.from_itself = True
         flows = list(numbered(batches))
+        self._fit_what_there_is(flows, leave_out)
+        if doubt is not None and self.fitted:
+            first = self._judge(flows, held_out=True, most=DOUBT)
+            doubted = pl.concat([doubt(judged, self.known) for judged in first]).unique()
+            if doubted.height:
+                self.fitted, self.normals, self.notes = {}, {}, {}
+                self._fit_what_there_is(flows, and_these(leave_out, doubted))
+        return self._judge(flows, held_out=True)
+
+    def _fit_what_there_is(self, flows: list[pl.DataFrame], leave_out: LeaveOut | None) -> None:
         try:
             self._fit(flows, leave_out)
         except TooFewRowsError as error:  # plain attacks are all there is: nothing is normal here
             self.notes = {spec.name: str(error) for spec in self.legs}
-        return self._judge(flows, held_out=True)
+
+    @property
+    def alarm_levels(self) -> dict[str, float]:
+        """P-value at or below which a row alarms, by view; none where an error rate decides."""
+        share = self.budget / len(self.views)
+        if self.error_rate is not None:
+            return {}
+        levels = {
+            k: budget_threshold(share, n.rows_per_day).value for k, n in self.normals.items()
+        }
+        return {name: min(level, MOST_LEVEL) for name, level in levels.items()}
 
     @property
     def known(self) -> Known:
@@ -217,8 +208,9 @@ class Pipeline:
         legs = []
         for number, leg in enumerate(self.fitted.values()):
             groups[f"leg{number}"] = leg_arrays(leg)
-            entry = {"fitted_rows": leg.fitted_rows, "arrays": f"leg{number}"}
-            legs.append(describe(leg.spec) | entry)
+            legs.append(
+                describe(leg.spec) | {"fitted_rows": leg.fitted_rows, "arrays": f"leg{number}"}
+            )
         groups["services"] = {"names": np.array(self.services, dtype=np.str_)}
         groups |= {f"normal_{name}": n.to_arrays() for name, n in self.normals.items()}
         manifest = {
@@ -278,7 +270,7 @@ class Pipeline:
         kept: dict[str, list[LegRows]] = {view.name: [] for view in self.views}
         counts = dict.fromkeys(kept, 0)
         shortest = min(view.window_us for view in self.views)
-        learned = _Learned()
+        learned = Learned()
         for window_us, closed in windows(self.views, learned.seen(frames), leave_out):
             if window_us == shortest:
                 learned.take(closed[0][1].flows)
@@ -318,15 +310,16 @@ class Pipeline:
             self.notes[spec.name] = str(error)
             return
         self.fitted[spec.name] = leg
-        if leg.calibrator.note:
-            self.notes[spec.name] = leg.calibrator.note
+        self.notes |= {spec.name: leg.calibrator.note} if leg.calibrator.note else {}
 
-    def _judge(self, frames: Iterable[pl.DataFrame], *, held_out: bool) -> Iterator[Judged]:
-        """Judge derived flows, a group of closed windows at a time."""
+    def _judge(
+        self, frames: Iterable[pl.DataFrame], *, held_out: bool, most: float | None = None
+    ) -> Iterator[Judged]:
+        """Judge derived flows, a group of closed windows at a time; ``most`` replaces the alarm level."""
         self.judged_rows = {}
         for window_us, closed in windows(self.views, frames):
             verdicts = [self._verdicts(view, table, held_out=held_out) for view, table in closed]
-            alarms = [a for verdict in verdicts for a in self._alarms(verdict)]
+            alarms = [a for verdict in verdicts for a in self._alarms(verdict, most)]
             alarms.sort(key=lambda alarm: (alarm.p_value, alarm.window, alarm.addresses))
             yield Judged(window_us, closed[0][1].flows, verdicts, alarms)
 
@@ -345,15 +338,16 @@ class Pipeline:
             fused = fuse_min(np.column_stack(each), weights)
         return ViewVerdicts(view, table, rows.entities, fused, scores)
 
-    def _alarms(self, verdict: ViewVerdicts) -> list[Alarm]:
+    def _alarms(self, verdict: ViewVerdicts, most: float | None) -> list[Alarm]:
         normal = self.normals.get(verdict.view.name)
         if normal is None or not verdict.scores:
             return []
         rows = leg_rows(verdict.view, verdict.table)
-        level = budget_threshold(self.budget / len(self.views), normal.rows_per_day).value
-        levels = np.full(len(rows), min(level, MOST_LEVEL))
+        levels = np.full(len(rows), self.alarm_levels.get(verdict.view.name, 0.0))
         if self.error_rate is not None:
             levels = error_rate_levels(verdict.p_values, rows.windows, self.error_rate)
+        if most is not None:
+            levels = np.full(len(rows), most)
         legs = [self.fitted[name] for name in verdict.scores]
         return raise_alarms(
             verdict.view,
@@ -364,29 +358,6 @@ class Pipeline:
             p_values=verdict.p_values,
             normal=normal,
             levels=levels,
+            most=most or (MOST_OF_ITSELF if self.from_itself else MOST_HINT),
+            only_news=self.from_itself and most is None,
         )
-
-
-@dataclass(slots=True)
-class _Learned:
-    """What passes by while rows are made of it, each flow counted once."""
-
-    n_seen: int = 0
-    n_flows: int = 0
-    first_us: int = 2**62
-    last_us: int = 0
-    services: set[str] = field(default_factory=set)
-
-    def seen(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Count the flows that come in."""
-        for frame in frames:
-            self.n_seen += frame.height
-            yield frame
-
-    def take(self, flows: pl.DataFrame) -> None:
-        """Count flows that are learned from and note the services that answer in them."""
-        ends = flows["ts_end"]
-        self.n_flows += flows.height
-        self.first_us = min(self.first_us, int(ends.min()))  # type: ignore[arg-type]
-        self.last_us = max(self.last_us, int(ends.max()))  # type: ignore[arg-type]
-        self.services.update(services(flows)["service_name"].unique().to_list())

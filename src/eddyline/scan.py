@@ -17,16 +17,17 @@ import polars as pl
 
 from eddyline.errors import UsageError
 from eddyline.flows.batch import FlowBatch
-from eddyline.incidents.find import Finder, plainly_strange
+from eddyline.incidents.find import Finder, doubtful, plainly_strange
 from eddyline.incidents.flow_scores import FlowScores
 from eddyline.incidents.group import Grouper
 from eddyline.incidents.ignore import IgnoreList
 from eddyline.incidents.incident import Incident
 from eddyline.incidents.story import Story, in_order
 from eddyline.incidents.tell import tell
-from eddyline.pipeline import DEFAULT_LEGS, Judged, Pipeline
+from eddyline.pipeline import DEFAULT_LEGS, Pipeline
 from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
+from eddyline.verdicts.judged import Judged
 from eddyline.verdicts.leg import LegSpec
 from eddyline.verdicts.summary import LegSummary, ModelSummary
 
@@ -194,7 +195,8 @@ def scan_flows(
         counted.frames = held
     judging = pipeline.judge(counted) if saved else None
     if judging is None and counted.n_flows:
-        judging = pipeline.fit_judge(counted.frames, plainly_strange if settings.rules else None)
+        strange = plainly_strange if settings.rules else None
+        judging = pipeline.fit_judge(counted.frames, strange, doubtful)
     finder = Finder(pipeline.known, rules=settings.rules)
     stories = _stories(judging or (), finder, scores, report)
     grouper = Grouper()
@@ -374,7 +376,14 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
     first, last = pipeline.trained_us or (None, None)
     kind = "saved" if saved else "capture"
     return ModelSummary(
-        kind, name, pipeline.trained_flows, first, last, tuple(legs), pipeline.left_out
+        kind,
+        name,
+        pipeline.trained_flows,
+        first,
+        last,
+        tuple(legs),
+        pipeline.left_out,
+        pipeline.alarm_levels if pipeline.fitted else {},
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eddyline.cli.outputs import INTERRUPTED, stopped
 from eddyline.cli.progress import shown
 from eddyline.errors import InputError
 from eddyline.evaluate.evaluation import Evaluation, evaluate
@@ -71,6 +72,8 @@ def run_evaluate(
     listed = None if truth is None else read_truth(truth)
     with shown("reading", quiet=quiet) as progress:
         result, flows = scan_watched(list(paths), model, settings, progress)
+    if stopped(result.input, "a part of the input is not held against its labels"):
+        return INTERRUPTED
     told = evaluate(flows, result.incidents, listed=listed, top=top, seed=settings.seed)
     if json is not None:
         _write(json, document(result, told))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from eddyline.cli.outputs import check_outputs
+from eddyline.cli.outputs import INTERRUPTED, check_outputs, stopped
 from eddyline.cli.progress import shown
 from eddyline.cli.settings import map_of
 from eddyline.flows.batch import FlowBatch
@@ -69,7 +69,7 @@ def run_flows(
     if not quiet:
         for sentence in report.sentences():
             print(sentence, file=sys.stderr)
-    return 0
+    return INTERRUPTED if stopped(report, "the flows of the part that was read are written") else 0
 
 
 def _with_ids(batch: FlowBatch) -> FlowBatch:

@@ -6,6 +6,7 @@ to "why not" (``incidents/trace.py``).
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -80,7 +81,9 @@ def run_incident(
     incident = choose(incidents, uid)
     if host is not None:
         flows = None if flow_table is None else _flows(flow_table, None)
-        for sentence in why_not(host, incident, incidents, flows, _verdicts(verdicts)):
+        for sentence in why_not(
+            host, incident, incidents, flows, _verdicts(verdicts), _levels(report)
+        ):
             _say(console, sentence)
         return 0
     _print_incident(console, incident)
@@ -98,6 +101,12 @@ def _flows(path: Path, incident: Incident | None) -> pl.DataFrame:
     until = None if incident is None else incident.last_us + TOLERANCE_US + 1
     batches = list(read_flows(path, since=since, until=until))
     return FlowBatch.concat(batches).frame
+
+
+def _levels(report: Path) -> dict[str, float]:
+    """Read the alarm level of each view from a report that was read before; none of an older one."""
+    levels = json.loads(report.read_text("utf-8")).get("model", {}).get("alarm_levels", {})
+    return {view: float(level) for view, level in levels.items() if level is not None}
 
 
 def _verdicts(path: Path | None) -> pl.DataFrame | None:

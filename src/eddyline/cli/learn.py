@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eddyline.cli.outputs import check_outputs
+from eddyline.cli.outputs import INTERRUPTED, check_outputs, stopped
 from eddyline.cli.progress import shown
 from eddyline.read.ingest import IngestReport
 from eddyline.scan import learn
@@ -33,6 +33,8 @@ def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) ->
     report = IngestReport()
     with shown("reading", quiet=quiet) as progress:
         pipeline = learn(list(paths), settings=settings, report=report, progress=progress)
+    if stopped(report, "no model was written, for a part of normal is not normal"):
+        return INTERRUPTED
     pipeline.save(out)
     if not quiet:
         print(f"Learned {pipeline.trained_flows:,} flows into {out}.")

@@ -4,7 +4,7 @@ What belongs here: the list of commands and the exit codes. What does not: what 
 (``cli/<command>.py``).
 
 Exit codes: 0 nothing found or done, 1 incidents found, 2 the input or the options cannot be used, 3 refused
-by a rule of honest evaluation.
+by a rule of honest evaluation, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import atexit
 import gc
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from eddyline.cli.bench import bench
 from eddyline.cli.options import (
+    INTERRUPTED,
     Budget,
     ColumnMap,
     ErrorRate,
@@ -35,7 +37,27 @@ from eddyline.cli.options import (
 )
 from eddyline.errors import EddylineError
 
+
+class Interruptible(TyperGroup):
+    """Commands that say so when Ctrl-C ends them, with exit code 130, wherever they are."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Parameters
+        ----------
+        ctx
+            What was asked for.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("eddyline: interrupted", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
+
+
 app = typer.Typer(
+    cls=Interruptible,
     name="eddyline",
     help="Find anomalies in network traffic: ranked incidents, one sentence each, with reasons.",
     no_args_is_help=True,
@@ -61,9 +83,9 @@ def run() -> None:
     except EddylineError as error:
         print(f"eddyline: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before or after the command
         print("eddyline: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
@@ -167,6 +189,79 @@ def learn(
 
 
 @app.command()
+def train(
+    paths: Inputs,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the model (*.eddy).")],
+    labels: Annotated[
+        str,
+        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
+    ] = "label",
+    method: Annotated[
+        str, typer.Option("--method", help="A classifier: boosting, snn, tabm or a plug-in's.")
+    ] = "boosting",
+    split: Annotated[
+        str,
+        typer.Option("--split", help="Left out together: day, group (pairs of hosts) or auto."),
+    ] = "auto",
+    normal: Annotated[
+        str | None, typer.Option("--normal", help="Label of normal flows; else the commonest.")
+    ] = None,
+    columns: ColumnMap = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Learn the classes of labelled flows and write a model."""
+    from eddyline.cli.train import run_train
+
+    code = run_train(
+        paths,
+        out,
+        labels=labels,
+        method=method,
+        split=split,
+        normal=normal,
+        columns=columns,
+        seed=seed,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def classify(
+    paths: Inputs,
+    model: Annotated[Path, typer.Option("-m", "--model", help="Model made by 'eddyline train'.")],
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", help="Table (.parquet, .csv, .jsonl), or - for JSON lines."),
+    ] = None,
+    sessions: Annotated[
+        bool,
+        typer.Option("--sessions", help="Let the flows of a pair vote, each with those before."),
+    ] = False,
+    prior_correction: Annotated[
+        bool,
+        typer.Option("--prior-correction", help="Follow the class shares of these flows."),
+    ] = False,
+    columns: ColumnMap = None,
+    quiet: Quiet = False,
+) -> None:
+    """Label flows by a model of 'eddyline train'."""
+    from eddyline.cli.classify import run_classify
+
+    code = run_classify(
+        paths,
+        model,
+        out,
+        sessions=sessions,
+        prior_correction=prior_correction,
+        columns=columns,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
 def flows(
     paths: Inputs,
     out: Annotated[
@@ -197,6 +292,43 @@ def flows(
         since=since,
         until=until,
         columns=columns,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def canvas(
+    paths: Inputs,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Picture: .html (zoom) or .png.")],
+    group: Annotated[
+        str, typer.Option("--group", help="Columns that make a group: src_port,dst_port.")
+    ] = "src_port,dst_port",
+    color: Annotated[
+        str,
+        typer.Option("--color", help="label, prediction, verdict, agreement, or a column."),
+    ] = "label",
+    beside: Annotated[
+        str | None,
+        typer.Option("--beside", help="A second picture beside it, such as prediction."),
+    ] = None,
+    step: Annotated[str, typer.Option("--bin", help="Step of time: 1s, 10m, 1h.")] = "1s",
+    highlight: Annotated[
+        str | None, typer.Option("--highlight", help="Class that alone has a colour.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw flows over time, a column for each group, coloured by label, prediction or verdict."""
+    from eddyline.cli.canvas import run_canvas
+
+    code = run_canvas(
+        paths,
+        out,
+        group=group.split(","),
+        colour=color,
+        beside=beside,
+        time_bin=step,
+        highlight=highlight,
         quiet=quiet,
     )
     raise typer.Exit(code)

@@ -6,9 +6,12 @@ What belongs here: names, types and help of options. What does not: their effect
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+INTERRUPTED: Final = 130
+"""Exit code of what Ctrl-C stopped."""
 
 Inputs = Annotated[
     list[str],

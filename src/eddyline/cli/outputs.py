@@ -6,10 +6,30 @@ What belongs here: what an output file must be. What does not: writing one.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from eddyline.cli.options import INTERRUPTED
 from eddyline.errors import UsageError
+from eddyline.read.ingest import IngestReport
+
+__all__ = ["INTERRUPTED", "check_outputs", "stopped"]
+
+
+def stopped(report: IngestReport, kept: str) -> bool:
+    """Tell whether the reading was interrupted, and say so on stderr.
+
+    Parameters
+    ----------
+    report
+        Account of the reading.
+    kept
+        What became of what was read.
+    """
+    if report.interrupted:
+        print(f"eddyline: interrupted; {kept}", file=sys.stderr)
+    return report.interrupted
 
 
 def check_outputs(outputs: Sequence[Path | str | None], inputs: Sequence[str] = ()) -> None:

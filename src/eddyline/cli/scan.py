@@ -9,14 +9,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from eddyline.cli.outputs import check_outputs
+from eddyline.cli.outputs import INTERRUPTED, check_outputs, stopped
 from eddyline.cli.progress import shown
 from eddyline.scan import ScanResult, ScanSettings, scan
-
-INTERRUPTED: Final = 130
-"""Exit code of a scan that was stopped before it found anything: it does not say that all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,9 @@ def run_scan(paths: Sequence[str], model: Path | None, settings: Any, outputs: O
     with shown("reading", quiet=outputs.quiet) as progress:
         result = scan(list(paths), model=model, settings=wanted, progress=progress)
     write_outputs(result, outputs)
-    if result.incidents:
-        return 1
-    return INTERRUPTED if result.input.interrupted else 0
+    if stopped(result.input, "this is told of the part that was read"):
+        return INTERRUPTED
+    return 1 if result.incidents else 0
 
 
 def write_outputs(result: ScanResult, outputs: Outputs) -> None:

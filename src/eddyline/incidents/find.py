@@ -28,7 +28,7 @@ from eddyline.incidents.patterns.floods import (
     smurfs,
 )
 from eddyline.incidents.patterns.levels import CONTINUED, LENIENT, STRICT, Levels, Sight
-from eddyline.incidents.patterns.repeats import beacons, calls, guessing
+from eddyline.incidents.patterns.repeats import FEW_CALLERS, MANY_PEERS, beacons, calls, guessing
 from eddyline.incidents.patterns.scans import (
     host_scans,
     host_sweeps,
@@ -38,8 +38,8 @@ from eddyline.incidents.patterns.scans import (
 from eddyline.incidents.patterns.services import new_services
 from eddyline.incidents.patterns.volumes import dns_tunnels, icmp_tunnels, uploads
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
-from eddyline.pipeline import Judged
 from eddyline.verdicts.alarm import Alarm
+from eddyline.verdicts.judged import Judged
 from eddyline.verdicts.known import Known
 from eddyline.verdicts.reason import Contribution
 
@@ -134,6 +134,29 @@ def plainly_strange(flows: pl.DataFrame, window_us: int) -> pl.DataFrame:
     return pl.concat(numbers) if numbers else flows.select("flow").clear()
 
 
+def doubtful(judged: Judged, known: Known) -> pl.DataFrame:
+    """Give the numbers of the flows that make a strange row and show a pattern with a name.
+
+    Parameters
+    ----------
+    judged
+        Windows of an input that is its own baseline, with every row that may be doubted as an alarm.
+    known
+        What it taught: what is a habit is not doubtful.
+    """
+    pointed = Pointed(judged.flows, judged.alarms)
+    parts = [pointed.flows_of(alarm) for alarm in judged.alarms]
+    if not parts:
+        return judged.flows.select("flow").clear()
+    subset = pl.concat(parts).unique("flow", keep="first", maintain_order=True).sort("flow")
+    finder = Finder(known)
+    found = look(subset, LENIENT, judged.window_us)
+    found = [story for story in found if finder.doubts(story)]
+    attach(found, judged.alarms, pointed)
+    numbers = [story.flows.select("flow") for story in found if story.p_value is not None]
+    return pl.concat(numbers) if numbers else judged.flows.select("flow").clear()
+
+
 def _may_be_habit(story: Story) -> bool:
     """Tell whether a story is of contacts that are mostly answered: only those can be a habit."""
     return story.measures.get("vain_share", 1.0) <= 0.5
@@ -183,7 +206,7 @@ class Finder:
         open_alarms = [a for a, told in zip(judged.alarms, explained, strict=True) if not told]
         if open_alarms:
             found.extend(self._named(judged, open_alarms, _untold(flows, found)))
-        found.extend(_continued(_untold(flows, found), judged.window_us))
+        found.extend(self._continued(_untold(flows, found), judged.window_us))
         for story in found:
             story.window_us = judged.window_us
         if not is_long:
@@ -222,6 +245,22 @@ class Finder:
             story.strict, story.p_value = False, None if peak is None else peak[1]
         return beyond
 
+    def _continued(self, flows: pl.DataFrame, window_us: int) -> list[Story]:
+        """Find what a lasting condition would go on with, had it been told, and rare calls that add up."""
+        if window_us <= WINDOW_US:
+            return []
+        found: list[Story] = []
+        for pattern in LASTING_PATTERNS:
+            found.extend(pattern(_untold(flows, found), Sight(CONTINUED, window_us)))
+        for story in found:
+            rare = (
+                story.measures.get("callers", 0) <= FEW_CALLERS
+                and story.measures.get("peers", 0) >= MANY_PEERS
+            )
+            story.adds_up = self.rules and rare and not self._is_own(story)
+            story.strict, story.continued = False, True
+        return found
+
     def _is_own(self, story: Story) -> bool:
         """Tell whether the entity's own past holds as much.
 
@@ -240,6 +279,20 @@ class Finder:
         own = self.known.own_range(story.grain, entity, story.feature)
         return own is not None and story.value <= OWN_MARGIN * own[1]
 
+    def doubts(self, story: Story) -> bool:
+        """Tell whether a story is worth telling once a learned leg points to it.
+
+        What its entity always does is not; nor are, where nothing else says what is normal, the regular
+        calls that many hosts make.
+
+        Parameters
+        ----------
+        story
+            With a name.
+        """
+        common = self.known.from_itself and story.measures.get("callers", 0) > FEW_CALLERS
+        return not common and not self._is_own(story)
+
     def _named(self, judged: Judged, alarms: list[Alarm], flows: pl.DataFrame) -> list[Story]:
         """Look at alarmed rows with lenient levels; tell as unusual what has no name."""
         pointed_at = Pointed(flows, alarms)
@@ -248,7 +301,7 @@ class Finder:
         found = look(subset.sort("flow"), LENIENT, judged.window_us) if subset.height else []
         for story in found:
             story.strict = False
-        found = [story for story in found if not self._is_own(story)]
+        found = [story for story in found if self.doubts(story)]
         explained = attach(found, alarms, pointed_at)
         pointed = [story for story in found if story.p_value is not None]
         for alarm, part, is_told in zip(alarms, parts, explained, strict=True):
@@ -256,18 +309,6 @@ class Finder:
             if reasons:
                 pointed.append(_unusual(alarm, part, reasons[0]))
         return pointed
-
-
-def _continued(flows: pl.DataFrame, window_us: int) -> list[Story]:
-    """Find what would still belong to a lasting condition, had it been told."""
-    if window_us <= WINDOW_US:
-        return []
-    found: list[Story] = []
-    for pattern in LASTING_PATTERNS:
-        found.extend(pattern(_untold(flows, found), Sight(CONTINUED, window_us)))
-    for story in found:
-        story.strict, story.continued = False, True
-    return found
 
 
 def _untold(flows: pl.DataFrame, told: Sequence[Story]) -> pl.DataFrame:

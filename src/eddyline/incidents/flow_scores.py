@@ -15,8 +15,8 @@ import polars as pl
 from eddyline.features.dyad import ordered_pairs
 from eddyline.features.segment import segment_ids
 from eddyline.flows.record import ADDRESS
-from eddyline.incidents.group import Saga
-from eddyline.pipeline import Judged, ViewVerdicts
+from eddyline.incidents.saga import Saga
+from eddyline.verdicts.judged import Judged, ViewVerdicts
 
 COLUMNS: Final = ("uid", "ts", "ts_end", "src_ip", "dst_ip", "dst_port", "proto", "app", "bytes")
 """What is told of a flow beside its verdict."""

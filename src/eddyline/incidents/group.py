@@ -10,8 +10,9 @@ depends on what they are:
 * a **run** of a tool (a scan, a sweep, a guessing, a flood) ends when nothing comes for ten minutes, or for
   ten times its own usual pause, so that a slow scan is not cut. A run that turns to other targets is
   another one sooner: after two minutes, or after as long as it lasted. An analyst would call it the next
-  attack: somebody came back and chose a new victim. Who comes back to the same targets six times within
-  two hours each is at it all the time: that is one story again.
+  attack: somebody came back and chose a new victim. What only a learned leg pointed to, and repeats a run
+  of the generic levels against its targets within two hours, is a part of that. Who comes back to the same
+  targets six times within two hours each is at it all the time: that is one story again.
 
 Every flow belongs to one incident: to the first that told of it, and to what is merely unusual only when
 nothing with a name tells of it. What is merely unusual about a host that is already in a named story at
@@ -20,14 +21,14 @@ that time is part of it.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
 
+from eddyline.incidents.patterns.levels import STRICT
+from eddyline.incidents.saga import Saga, rhythm_us, targets_of
 from eddyline.incidents.story import Story
-from eddyline.verdicts.alarm import Alarm
 
 GAP_US: Final = 7_200_000_000
 """Longest pause inside one incident, µs: two hours."""
@@ -52,196 +53,14 @@ TURN_US: Final = 120_000_000
 RHYTHM: Final = 10.0
 """How many times its own usual pause a run may rest."""
 
+HOURS_LEAST: Final = 2
+"""Hours in which calls must be regular to add up."""
+
+RELAYED: Final = 2.0
+"""Factor within which a resolver passes on what it is asked."""
+
 CAMPAIGN: Final = 6
 """Runs against the same targets that are told as one."""
-
-
-@dataclass(slots=True)
-class Saga:
-    """Stories that are one incident.
-
-    Parameters
-    ----------
-    attack, anchor, entity
-        As in its first story.
-    uid
-        Made from attack, anchor and first start; never changes.
-    parts
-        Flows of each story.
-    first_us, last_us
-        Interval of its flows so far.
-    measures
-        Of the strongest story.
-    grain, feature, value
-        Of the strongest story.
-    strict
-        True when any story passed the generic levels.
-    strength
-        Of the strongest story.
-    p_value
-        Smallest of its stories; None when no learned leg pointed to it.
-    scores
-        Largest score of each leg.
-    alarm, mostly
-        Of the story whose row speaks best for it.
-    kind
-        What its stories are grouped as.
-    targets
-        What it goes for: hosts, or services of a sweep.
-    rhythm_us
-        Usual pause between its flows, of the story where that is longest, µs.
-    """
-
-    attack: str
-    anchor: tuple[str, ...]
-    entity: str
-    uid: str
-    parts: list[pl.DataFrame]
-    first_us: int
-    last_us: int
-    measures: dict[str, float]
-    grain: str
-    feature: str
-    value: float
-    strict: bool
-    strength: float
-    p_value: float | None
-    scores: dict[str, float]
-    alarm: Alarm | None
-    mostly: bool
-    kind: str = ""
-    targets: set[str] = field(default_factory=set)
-    rhythm_us: float = 0.0
-
-    @classmethod
-    def of(cls, story: Story) -> Saga:
-        """Begin with one story.
-
-        Parameters
-        ----------
-        story
-            The first that was seen.
-        """
-        key = "\n".join((*story.key, str(story.first_us)))
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        return cls(
-            attack=story.attack,
-            anchor=story.anchor,
-            entity=story.entity,
-            uid=f"inc-{digest[:16]}",
-            parts=[story.flows],
-            first_us=story.first_us,
-            last_us=story.last_us,
-            measures=dict(story.measures),
-            grain=story.grain,
-            feature=story.feature,
-            value=story.value,
-            strict=story.strict,
-            strength=story.strength,
-            p_value=story.p_value,
-            scores=dict(story.scores),
-            alarm=story.alarm,
-            mostly=story.mostly,
-            kind=story.kind or story.attack,
-            targets=_targets(story),
-            rhythm_us=_rhythm_us(story),
-        )
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What its stories have in common."""
-        return (self.kind, *self.anchor)
-
-    def pause_us(self, story: Story | Saga) -> int:
-        """Give the time between it and a story, µs; 0 when they overlap.
-
-        Parameters
-        ----------
-        story
-            Another one.
-        """
-        return max(0, story.first_us - self.last_us, self.first_us - story.last_us)
-
-    def add(self, story: Story) -> None:
-        """Go on with another story.
-
-        Parameters
-        ----------
-        story
-            Of the same attack and anchor.
-        """
-        self.parts.append(story.flows)
-        self.first_us = min(self.first_us, story.first_us)
-        self.last_us = max(self.last_us, story.last_us)
-        self.targets |= _targets(story)
-        self.rhythm_us = max(self.rhythm_us, _rhythm_us(story))
-        self.strict |= story.strict
-        if story.strength > self.strength:
-            self.strength, self.measures = story.strength, dict(story.measures)
-            self.attack = story.attack
-            self.grain, self.feature, self.value = story.grain, story.feature, story.value
-        self._take_verdict(story.p_value, story.scores, story.alarm, mostly=story.mostly)
-
-    def absorb(self, other: Saga) -> None:
-        """Take the verdict of a story that this one explains; not its flows.
-
-        Parameters
-        ----------
-        other
-            What is merely unusual about an actor of this one.
-        """
-        self._take_verdict(other.p_value, other.scores, other.alarm, mostly=False)
-
-    def _take_verdict(
-        self,
-        p_value: float | None,
-        scores: dict[str, float],
-        alarm: Alarm | None,
-        *,
-        mostly: bool,
-    ) -> None:
-        for leg, score in scores.items():
-            self.scores[leg] = max(score, self.scores.get(leg, score))
-        if p_value is None:
-            return
-        own = 2.0 if self.p_value is None else self.p_value
-        if (mostly, -p_value) > (self.mostly, -own):
-            self.p_value, self.alarm, self.mostly = p_value, alarm or self.alarm, mostly
-
-    def swallow(self, other: Saga) -> None:
-        """Take another incident whole: both are one.
-
-        Parameters
-        ----------
-        other
-            Of the same kind and anchor.
-        """
-        self.parts.extend(other.parts)
-        self.first_us = min(self.first_us, other.first_us)
-        self.last_us = max(self.last_us, other.last_us)
-        self.targets |= other.targets
-        self.strict |= other.strict
-        if other.strength > self.strength:
-            self.strength, self.measures, self.attack = (
-                other.strength,
-                other.measures,
-                other.attack,
-            )
-            self.grain, self.feature, self.value = other.grain, other.feature, other.value
-        self._take_verdict(other.p_value, other.scores, other.alarm, mostly=other.mostly)
-
-    def flows(self) -> pl.DataFrame:
-        """Give its flows, each once, in the order of the stream."""
-        return pl.concat(self.parts).unique("flow", keep="first").sort("flow")
-
-    def actors(self) -> set[str]:
-        """Give the addresses it is about; of a crowd, only the anchor."""
-        actors = {self.entity, *self.anchor}
-        for column in ("src_ip", "dst_ip"):
-            distinct = pl.concat([part[column].cast(pl.String) for part in self.parts]).unique()
-            if len(distinct) <= 300:
-                actors.update(distinct.to_list())
-        return actors
 
 
 @dataclass(slots=True)
@@ -279,20 +98,43 @@ class Grouper:
         known.append(fresh)
         self.sagas.append(fresh)
 
-    def _continue(self, story: Story) -> None:
-        """Put a continuation into the incident that it goes on with; drop it when there is none."""
+    def _continue(self, story: Story) -> bool:
+        """Put a continuation into the incident that it goes on with; tell whether there is one."""
         for saga in self._of_key.get(story.key, ()):
             if saga.pause_us(story) <= LASTING_GAP_US:
                 saga.add(story)
-                return
+                return True
+        return False
+
+    def _add_up(self, stories: list[Story]) -> None:
+        """Tell what is regular for hours though rare in each: calls that pass the level together."""
+        of_key: dict[tuple[str, ...], list[Story]] = {}
+        for story in stories:
+            of_key.setdefault(story.key, []).append(story)
+        for some in of_key.values():
+            calls = sum(story.measures["attempts"] for story in some)
+            if len(some) < HOURS_LEAST or calls < STRICT.beacons:
+                continue
+            for story in some:
+                together = {"attempts": calls}
+                self.add(
+                    replace(
+                        story,
+                        continued=False,
+                        strict=True,
+                        measures=story.measures | together,
+                        strength=calls / STRICT.beacons,
+                    )
+                )
 
     def finished(self) -> list[Saga]:
         """Give the incidents: each flow in one, each merely unusual one in a named one that explains it."""
-        for story in self._waiting:
-            self._continue(story)
+        alone = [story for story in self._waiting if not self._continue(story)]
         self._waiting = []
+        self._add_up([story for story in alone if story.adds_up])
         for known in self._of_key.values():
             self._join_campaigns(known)
+        self._join_relayed()
         named = [saga for saga in self.sagas if saga.attack != "unusual"]
         spans = [(saga, saga.actors()) for saga in named]
         kept = list(named)
@@ -332,34 +174,40 @@ class Grouper:
             gone = {id(other) for other in others}
             self.sagas = [saga for saga in self.sagas if id(saga) not in gone]
 
+    def _join_relayed(self) -> None:
+        """Make one incident of a DNS tunnel that is seen before and behind the resolver that passes it on."""
+        tunnels = [saga for saga in self.sagas if saga.kind == "tunnel" and "dns" in saga.measures]
+        for near in tunnels:
+            behind = [far for far in tunnels if far in self.sagas and _is_relayed(near, far)]
+            if near.relay or near not in self.sagas or not behind:
+                continue
+            far = max(behind, key=lambda saga: min(saga.last_us, near.last_us) - saga.first_us)
+            near.measures = near.measures | {"bytes": near.volume()}
+            near.relay = (far.entity, far.anchor[1])
+            near.swallow(far)
+            self.sagas.remove(far)
+
+
+def _is_relayed(near: Saga, far: Saga) -> bool:
+    """Tell whether a tunnel's far end sends on what another one brings: at one time, of one size."""
+    if near.anchor[1] != far.entity or near.pause_us(far) > 0:
+        return False
+    return 1 / RELAYED <= far.volume() / max(1.0, near.volume()) <= RELAYED
+
 
 def _goes_on(saga: Saga, story: Story) -> bool:
     """Tell whether a story of the same kind and anchor is the same incident: the rule is above."""
     pause = saga.pause_us(story)
     if saga.kind not in RUNS:
         return pause <= (LASTING_GAP_US if saga.kind in LASTING else GAP_US)
-    rhythm = RHYTHM * max(saga.rhythm_us, _rhythm_us(story))
+    rhythm = RHYTHM * max(saga.rhythm_us, rhythm_us(story))
     if pause <= min(rhythm, GAP_US):
         return True
-    if saga.targets & _targets(story):
-        return pause <= PAUSE_US
+    if saga.targets & targets_of(story):
+        weaker = saga.strict and not story.strict
+        return pause <= (GAP_US if weaker else PAUSE_US)
     lasted = max(saga.last_us - saga.first_us, story.last_us - story.first_us)
     return pause <= min(max(TURN_US, lasted), PAUSE_US)
-
-
-def _targets(story: Story) -> set[str]:
-    """Give what a story goes for: the services of a sweep, else the hosts that are not its actor."""
-    if story.kind == "" and story.attack == "ip_sweep":
-        services = story.flows.select(pl.format("{}/{}", "proto", "port")).to_series()
-        return set(services.unique().to_list())
-    hosts = set(story.flows["dst_ip"].unique().cast(pl.String).to_list())
-    return hosts - {story.entity} or hosts
-
-
-def _rhythm_us(story: Story) -> float:
-    """Give the usual pause between the flows of a story, µs."""
-    pauses = story.flows["ts"].sort().diff().drop_nulls()
-    return float(pauses.median() or 0.0)  # type: ignore[arg-type]
 
 
 def _each_flow_once(sagas: list[Saga]) -> list[Saga]:

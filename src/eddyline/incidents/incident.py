@@ -117,6 +117,8 @@ class Incident:
         Score of each leg that judged it.
     degraded
         Detectors that were blind or degraded.
+    n_sources, n_destinations
+        Different addresses on each side; 0 when that is not known.
     what_to_do
         One sentence: the first thing to check.
     """
@@ -143,3 +145,5 @@ class Incident:
     detectors: dict[str, float] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     what_to_do: str = ""
+    n_sources: int = 0
+    n_destinations: int = 0

@@ -17,8 +17,8 @@ from typing import Final
 import polars as pl
 
 from eddyline.flows.services import service_name
-from eddyline.incidents.group import Saga
 from eddyline.incidents.incident import Technique
+from eddyline.incidents.saga import Saga
 from eddyline.verdicts.reason import amount
 
 CORE_TOLD: Final = 4.0
@@ -261,6 +261,8 @@ def _flood(saga: Saga, facts: Facts) -> str:
     what = (
         f"{facts.n_flows:,} connections that carried nothing"
         if facts.n_flows >= 0.02 * pkts
+        else f"{pkts:,.0f} pings"
+        if saga.measures.get("answered")
         else f"{pkts:,.0f} packets that nobody answered"
     )
     why = ", most of them answers to questions it never asked"
@@ -293,8 +295,15 @@ def _beacon(saga: Saga, facts: Facts) -> str:
 
 
 def _tunnel(saga: Saga, facts: Facts) -> str:
-    total = amount(facts.bytes_out + facts.bytes_in, "bytes")
     payload = saga.measures.get("payload", 0.0)
+    if saga.relay:
+        resolver, far = saga.relay
+        total = amount(saga.measures["bytes"], "bytes")
+        return (
+            f"{saga.entity} moved {total} inside DNS to {far} by way of {resolver} in {facts.span}, "
+            f"{payload:,.0f} B in each question"
+        )
+    total = amount(facts.bytes_out + facts.bytes_in, "bytes")
     kind = "DNS" if "dns" in saga.measures else "ICMP"
     return (
         f"{facts.who} and {facts.whom} moved {total} inside {kind} in {facts.span}, "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from eddyline.incidents.group import Saga
+from eddyline.incidents.saga import Saga
 
 BASE: Final = {
     "exfiltration": 75,

@@ -62,6 +62,8 @@ class Story:
         True when it passed the shipped generic thresholds; False when a learned leg pointed to it.
     continued
         True when it only counts as the continuation of a story that was told.
+    adds_up
+        True when it is told with others of its key that together pass the level, though not alone.
     strength
         How far beyond the threshold, ``>= 1``; ranks stories of equal kind.
     p_value
@@ -91,6 +93,7 @@ class Story:
     window_us: int = 0
     strict: bool = True
     continued: bool = False
+    adds_up: bool = False
     strength: float = 1.0
     p_value: float | None = None
     scores: dict[str, float] = field(default_factory=dict)

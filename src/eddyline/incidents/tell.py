@@ -14,8 +14,8 @@ from eddyline.features.columns import HOUR_US
 from eddyline.features.registry import VIEWS
 from eddyline.flows.keys import community_ids
 from eddyline.incidents import name, rank
-from eddyline.incidents.group import Saga
 from eddyline.incidents.incident import Evidence, Incident
+from eddyline.incidents.saga import Saga
 from eddyline.verdicts.known import Known
 from eddyline.verdicts.reason import Contribution, compare
 
@@ -73,6 +73,8 @@ def _incident(saga: Saga, known: Known, degraded: Sequence[str]) -> Incident:
         detectors=dict(saga.scores) or {"generic": saga.strength},
         degraded=list(degraded),
         what_to_do=name.what_to_do(saga.attack),
+        n_sources=facts.n_sources,
+        n_destinations=facts.n_destinations,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,6 +87,8 @@ def _incident(entry: dict[str, Any]) -> Incident:
         detectors=dict(entry["detectors"]),
         degraded=list(entry["degraded"]),
         what_to_do=str(entry.get("what_to_do", "")),
+        n_sources=int(entry.get("sources_count", 0)),
+        n_destinations=int(entry.get("destinations_count", 0)),
     )
 
 
@@ -278,6 +280,7 @@ def why_not(
     others: Sequence[Incident],
     flows: pl.DataFrame | None,
     verdicts: pl.DataFrame | None,
+    levels: Mapping[str, float] | None = None,
 ) -> list[str]:
     """Say why an address is not in an incident, or that it is, in sentences.
 
@@ -293,6 +296,8 @@ def why_not(
         The flows that were scanned, or None.
     verdicts
         Every flow's verdict, from ``scan --verdicts``, or None.
+    levels
+        Alarm level of each view, from the report; None when they are not known.
 
     Raises
     ------
@@ -326,7 +331,7 @@ def why_not(
     if verdicts is None:
         told.append("They were judged and stayed below the level; --verdicts tells by how much.")
         return told
-    told.extend(_judged(_of_host(verdicts, host)))
+    told.extend(_judged(_of_host(verdicts, host), levels or {}))
     return told
 
 
@@ -369,7 +374,7 @@ def _marked(host: str, verdicts: pl.DataFrame | None) -> set[str]:
     return set(_of_host(verdicts, host)["incident"].drop_nulls().to_list())
 
 
-def _judged(own: pl.DataFrame) -> list[str]:
+def _judged(own: pl.DataFrame, levels: Mapping[str, float]) -> list[str]:
     """Say how unlikely the flows of an address were."""
     free = own.filter(pl.col("incident").is_null())
     if free.is_empty():
@@ -377,8 +382,10 @@ def _judged(own: pl.DataFrame) -> list[str]:
     judged = free["p_value"].drop_nulls().to_list()
     if not judged:
         return [f"{free.height:,} of them are in no incident; no learned leg could judge them."]
+    each = ", ".join(f"{level:.2g} for {view}" for view, level in levels.items())
+    stated = f"; the levels are {each}" if each else ""
     return [
         f"{free.height:,} of them are in no incident: no generic pattern held, and their smallest "
         f"p-value, {min(judged):.2g}, is above the alarm level of the scan's budget or told by "
-        "another incident."
+        f"another incident{stated}."
     ]

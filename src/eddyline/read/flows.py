@@ -20,7 +20,7 @@ from eddyline.errors import InputError, UnknownFormatError, UsageError
 from eddyline.flows.batch import FlowBatch
 from eddyline.read import csv, order, registry
 from eddyline.read.direction import Perimeter
-from eddyline.read.ingest import LEFT_OUT, IngestReport
+from eddyline.read.ingest import ALL_OUTSIDE, LEFT_OUT, OUTSIDE, IngestReport
 from eddyline.read.lines import Data
 from eddyline.read.rhythm import Arrivals
 from eddyline.read.source import HEAD_BYTES, MOST_BYTES, Source, sources
@@ -188,7 +188,7 @@ def _read(
     known = _recognised(found, settings, report)
     streams = _in_time(known, settings, report)
     raw = _batches(streams or known, settings, report, progress)
-    flows = _bounded(raw, settings)
+    flows = _bounded(raw, settings, report)
     if streams is None:
         flows = order.ordered(flows, report, batch_rows=settings.batch_rows, fits=settings.fits)
     else:
@@ -373,11 +373,14 @@ def _tell(
     progress(before + size * min(done, unpacked) // max(unpacked, 1), total)
 
 
-def _bounded(batches: Iterator[FlowBatch], settings: Settings) -> Iterator[FlowBatch]:
-    """Keep the flows between the bounds."""
+def _bounded(
+    batches: Iterator[FlowBatch], settings: Settings, report: IngestReport
+) -> Iterator[FlowBatch]:
+    """Keep the flows between the bounds; note how many are not, and when none is."""
     if settings.since_us is None and settings.until_us is None:
         yield from batches
         return
+    n_kept, n_out = 0, 0
     for batch in batches:
         end = batch.frame["ts_end"]
         kept = pl.repeat(value=True, n=len(batch), dtype=pl.Boolean, eager=True)
@@ -385,5 +388,9 @@ def _bounded(batches: Iterator[FlowBatch], settings: Settings) -> Iterator[FlowB
             kept &= end >= settings.since_us
         if settings.until_us is not None:
             kept &= end < settings.until_us
+        n_kept += int(kept.sum())
+        n_out += len(batch) - int(kept.sum())
         labels = None if batch.labels is None else batch.labels.filter(kept)
         yield replace(batch, frame=batch.frame.filter(kept), labels=labels)
+    if n_out:
+        report.notes[OUTSIDE if n_kept else ALL_OUTSIDE] += n_out

@@ -24,6 +24,10 @@ MOST_CAUSES: Final = 200
 """Distinct causes and notes that are kept; hostile names must not fill memory."""
 
 
+OUTSIDE: Final = "flows before --since or after --until, not judged"
+ALL_OUTSIDE: Final = "flows before --since or after --until, and none between"
+"""Notes on what bounds of time left out."""
+
 LEFT_OUT: Final = ", left out: "
 """Between the reason and the name of a file that was not read, in a note."""
 
@@ -232,6 +236,8 @@ class IngestReport:
         told: list[str] = []
         left_out: dict[str, list[str]] = {}
         for fact, count in self.notes.most_common():
+            if fact == ALL_OUTSIDE:
+                continue
             reason, found, name = fact.partition(LEFT_OUT)
             if found:
                 left_out.setdefault(reason, []).append(name)
@@ -246,6 +252,11 @@ class IngestReport:
         """Tell how much was read, from what, over which time."""
         kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(self.formats).most_common())
         packets = f" from {self.packets_read:,} packets" if self.packets_read else ""
+        if self.notes[ALL_OUTSIDE]:
+            return (
+                f"No flow lies between --since and --until: all {self.notes[ALL_OUTSIDE]:,} that were "
+                f"read ({kinds}) end before or after."
+            )
         if self.first_us is None or self.last_us is None:
             return f"No flow was read ({kinds or 'no source'})."
         return (

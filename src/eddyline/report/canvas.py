@@ -112,9 +112,9 @@ def aggregate(
     """
     _check(frame, group, rows, columns, colour)
     ts = frame["ts"].cast(pl.Int64).to_numpy()
-    first, last = _bounds(ts)
+    first, last = bounds(ts)
     edges = np.linspace(first, last + 1, rows + 1).astype(np.int64)
-    groups = _groups(frame, group)
+    groups = group_codes(frame, group)
     column, names, sharing, own = _columns(groups, columns)
     cell = _cells(ts, edges, column, groups.codes)
     inside = cell >= 0
@@ -170,8 +170,14 @@ def _check(
         raise DataError(message)
 
 
-def _bounds(ts: Integers) -> tuple[int, int]:
-    """Give the interval to draw: all of it, unless a few stray clocks would squeeze the rest to a line."""
+def bounds(ts: Integers) -> tuple[int, int]:
+    """Give the interval to draw: all of it, unless a few stray clocks would squeeze the rest to a line.
+
+    Parameters
+    ----------
+    ts
+        Times, µs, at least one.
+    """
     first, last = int(ts.min()), int(ts.max())
     low, high = np.quantile(ts[:: max(1, len(ts) // _SAMPLE)], [0.005, 0.995], method="nearest")
     margin = int(high - low)
@@ -207,8 +213,14 @@ def _dense(values: Integers) -> tuple[Integers, Codes]:
     return distinct, inverse.astype(np.int32)
 
 
-def _series_codes(series: pl.Series) -> tuple[Codes, list[str]]:
-    """Count through the distinct values of a column from 0, and name them."""
+def series_codes(series: pl.Series) -> tuple[Codes, list[str]]:
+    """Count through the distinct values of a column from 0, and name them.
+
+    Parameters
+    ----------
+    series
+        Texts or whole numbers.
+    """
     if not series.dtype.is_integer():
         series = series.cast(pl.Categorical())
     values = series.unique()
@@ -242,7 +254,7 @@ def network(address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
+class Groups:
     """The group of each flow, and the names from which a group's name is put together.
 
     Parameters
@@ -260,7 +272,13 @@ class _Groups:
     parts: tuple[list[str], ...]
 
     def name(self, code: int) -> str:
-        """Give the name of one group."""
+        """Give the name of one group.
+
+        Parameters
+        ----------
+        code
+            Its number, from 0.
+        """
         key, names = int(self.keys[code]), []
         for texts in reversed(self.parts):
             key, place = divmod(key, len(texts))
@@ -268,22 +286,31 @@ class _Groups:
         return " · ".join(reversed(names))
 
 
-def _groups(frame: pl.DataFrame, group: Sequence[str]) -> _Groups:
+def group_codes(frame: pl.DataFrame, group: Sequence[str]) -> Groups:
+    """Give each flow its group.
+
+    Parameters
+    ----------
+    frame
+        Flows with the columns of the group.
+    group
+        Columns whose values together name a group.
+    """
     codes: Codes = np.zeros(frame.height, dtype=np.int32)
     keys: Integers = np.zeros(1, dtype=np.int64)
     parts: list[list[str]] = []
     for name in group:
-        more, texts = _series_codes(frame[NETWORK_OF.get(name, name)])
+        more, texts = series_codes(frame[NETWORK_OF.get(name, name)])
         if name in NETWORK_OF:
             folded, place = np.unique([network(text) for text in texts], return_inverse=True)
             more, texts = place.astype(np.int32)[more], folded.tolist()
         pairs, codes = _dense(codes.astype(np.int64) * len(texts) + more)
         keys = keys[pairs // len(texts)] * len(texts) + pairs % len(texts)
         parts.append(texts)
-    return _Groups(codes, keys, tuple(parts))
+    return Groups(codes, keys, tuple(parts))
 
 
-def _columns(groups: _Groups, columns: int) -> tuple[Integers, tuple[str, ...], Integers, int]:
+def _columns(groups: Groups, columns: int) -> tuple[Integers, tuple[str, ...], Integers, int]:
     """Give each group its column, each column its name and number of groups, and the own columns."""
     n_groups, codes = len(groups.keys), groups.codes
     first = np.zeros(n_groups, dtype=np.int64)
@@ -312,7 +339,7 @@ def _winners(cell: Codes, values: pl.Series, size: int) -> tuple[Codes, tuple[st
     known = values.is_not_null().to_numpy()
     if not known.any():
         return winners, ()
-    codes, names = _series_codes(values.drop_nulls())
+    codes, names = series_codes(values.drop_nulls())
     total = np.bincount(codes, minlength=len(names))
     order = np.argsort(-total, kind="stable")
     place = np.empty(len(names), dtype=np.int64)

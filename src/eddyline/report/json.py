@@ -86,6 +86,7 @@ def _model(model: ModelSummary, settings: dict[str, str]) -> dict[str, Any]:
         "trained_from": _time(model.trained_from_us),
         "trained_to": _time(model.trained_to_us),
         "settings": dict(settings),
+        "alarm_levels": _scores(model.alarm_levels.items()),
         "legs": [
             {
                 "name": leg.name,
@@ -126,6 +127,8 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "direction": incident.direction,
         "sources": list(incident.sources),
         "destinations": list(incident.destinations),
+        "sources_count": incident.n_sources or len(incident.sources),
+        "destinations_count": incident.n_destinations or len(incident.destinations),
         "ports": [int(port) for port in incident.ports],
         "proto": incident.proto,
         "first_seen": rfc3339(incident.first_us),

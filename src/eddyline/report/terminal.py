@@ -74,7 +74,9 @@ def incident_lines(incident: Incident) -> list[str]:
     incident
         The story.
     """
-    who = f"{words.several(incident.sources, 2)} → {words.several(incident.destinations, 2)}"
+    sources = words.side(incident.sources, incident.n_sources, 2, "source")
+    destinations = words.side(incident.destinations, incident.n_destinations, 2, "destination")
+    who = f"{sources} → {destinations}"
     what = [words.attack_title(incident.attack), *(one.id for one in incident.techniques[:3])]
     if incident.direction not in {"unknown", ""}:
         what.insert(1, incident.direction)
@@ -142,6 +144,7 @@ def _table(incidents: list[Incident], console: Console) -> Table:
     )
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("severity", no_wrap=True)
+    table.add_column("sure", justify="right", no_wrap=True)
     table.add_column("incident", overflow="fold")
     for place, incident in enumerate(incidents, start=1):
         word = words.severity_word(incident.severity)
@@ -152,7 +155,10 @@ def _table(incidents: list[Incident], console: Console) -> Table:
         if place < len(incidents):
             told.append("\n")
         table.add_row(
-            str(incident.rank), Text(f"{word}\n{incident.severity}", _STYLES[word]), told
+            str(incident.rank),
+            Text(f"{word}\n{incident.severity}", _STYLES[word]),
+            Text(f"{incident.confidence} %"),
+            told,
         )
     return table
 

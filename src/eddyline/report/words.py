@@ -282,6 +282,24 @@ def several(names: list[str], most: int) -> str:
     return ", ".join(names[:most]) + f" and {count(len(names) - most)} more"
 
 
+def side(names: list[str], number: int, most: int, noun: str) -> str:
+    """Name one side of an incident: its addresses or networks, or how many they are when they are all over.
+
+    Parameters
+    ----------
+    names
+        Addresses or networks.
+    number
+        Different addresses; 0 when that is not known.
+    most
+        Names to write out, ``>= 1``.
+    noun
+        What one is called, such as ``source``.
+    """
+    everywhere = {"0.0.0.0/0", "::/0"} & set(names)
+    return plural(number, noun) if everywhere and number else several(names, most)
+
+
 def service(incident: Incident, most: int = 5) -> str:
     """Write protocol and ports of an incident: "tcp port 22", "udp ports 53, 123 and 4 more".
 

@@ -4,8 +4,8 @@ What belongs here: which rows of a view alarm and why. What does not: which stor
 
 A row alarms when its fused p-value is at most the level that the budget allows for the view **and** a
 feature lies well outside its normal range: an unlikely combination of ordinary values is no news. A row
-up to ``HINT`` times less unlikely is a hint: it counts only where its flows show a pattern with a name,
-which normal rows at that level hardly ever do.
+up to ``HINT`` times less unlikely, or without such a feature, is a hint: it counts only where its flows
+show a pattern with a name, which normal rows at that level hardly ever do.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ nothing and now sends 500 bytes is no incident however unlikely that is."""
 
 HINT: Final = 30.0
 """How many times the level a hint may be."""
+
+MOST_HINT: Final = 0.01
+"""No row is a hint above this p-value."""
 
 SMALLEST_P: Final = 1e-9
 """No p-value is told below this: what lies beyond the calibration is a model, not a guarantee."""
@@ -105,7 +108,7 @@ class Alarm:
         return (src == first) | (dst == first)
 
 
-def raise_alarms(
+def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
     view: View,
     rows: LegRows,
     keys: pl.DataFrame,
@@ -115,6 +118,8 @@ def raise_alarms(
     p_values: Floats,
     normal: ViewNormal,
     levels: Floats,
+    most: float = MOST_HINT,
+    only_news: bool = False,
 ) -> list[Alarm]:
     """Give the alarms of one view's rows.
 
@@ -136,9 +141,16 @@ def raise_alarms(
         Normal of the view.
     levels
         P-value at or below which each row alarms for itself, shape ``(n,)``.
+    most
+        P-value above which no row is even a hint.
+    only_news
+        True when a row without news is no hint either.
     """
-    likely = np.flatnonzero(p_values <= np.minimum(HINT * levels, 0.01))
-    chosen = _first_of_windows(likely[_tells(view, rows.take(likely), normal)], rows, p_values)
+    likely = np.flatnonzero(p_values <= np.minimum(HINT * levels, most))
+    telling = np.zeros(len(rows), dtype=bool)
+    telling[likely] = _tells(view, rows.take(likely), normal)
+    likely = likely[telling[likely]] if only_news else likely
+    chosen = _first_of_windows(likely, rows, p_values, telling)
     columns = {
         leg.spec.name: leg.calibrator.p_values(scores[leg.spec.name][chosen]) for leg in legs
     }
@@ -160,7 +172,7 @@ def raise_alarms(
                 addresses=addresses,
                 uid=uid,
                 p_value=p,
-                sure=bool(p_values[row] <= levels[row]),
+                sure=bool(telling[row] and p_values[row] <= levels[row]),
                 scores={leg.spec.name: float(scores[leg.spec.name][row]) for leg in legs},
                 explain=partial(_reasons, view, lead, rows.take(np.array([row])), normal),
             )
@@ -188,10 +200,11 @@ def error_rate_levels(p_values: Floats, windows: NDArray[np.int64], rate: float)
 
 
 def _first_of_windows(
-    chosen: NDArray[np.int64], rows: LegRows, p_values: Floats
+    chosen: NDArray[np.int64], rows: LegRows, p_values: Floats, telling: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Keep the ``MAX_ALARMS`` least likely rows of each window, by window, then p-value."""
-    order = chosen[np.lexsort((rows.entities[chosen], p_values[chosen], rows.windows[chosen]))]
+    """Keep ``MAX_ALARMS`` rows of each window, those with news first, then the least likely."""
+    keys = (rows.entities[chosen], p_values[chosen], ~telling[chosen], rows.windows[chosen])
+    order = chosen[np.lexsort(keys)]
     windows = rows.windows[order]
     place = np.arange(len(order)) - np.searchsorted(windows, windows, side="left")
     return order[place < MAX_ALARMS]

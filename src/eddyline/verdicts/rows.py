@@ -7,13 +7,14 @@ what a leg does with rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from eddyline.features.columns import derive
+from eddyline.features.columns import derive, services
 from eddyline.features.view import View, ViewTable, WindowBuffer
 from eddyline.flows.batch import FlowBatch
 from eddyline.tables import FeatureTable
@@ -49,6 +50,26 @@ def leg_rows(view: View, table: ViewTable) -> LegRows:
     }
     checked = FeatureTable(table.X, view.names, rows)
     return LegRows(checked.X, checked.rows["entity"], checked.rows["window"], table.tokens)
+
+
+def and_these(leave_out: LeaveOut | None, doubted: pl.DataFrame) -> LeaveOut:
+    """Leave out some flows beside those that were left out anyway.
+
+    Parameters
+    ----------
+    leave_out
+        What was left out so far; None for nothing.
+    doubted
+        Numbers of more flows, column ``flow``.
+    """
+
+    def both(flows: pl.DataFrame, window_us: int) -> pl.DataFrame:
+        these = flows.join(doubted, on="flow", how="semi").select("flow")
+        if leave_out is None:
+            return these
+        return pl.concat([these, leave_out(flows, window_us).select("flow")])
+
+    return both
 
 
 def numbered(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
@@ -140,3 +161,50 @@ def thin(rows: LegRows, most: int = MAX_FIT_ROWS) -> LegRows:
     if len(rows) <= most:
         return rows
     return rows.take(np.linspace(0, len(rows) - 1, most).astype(np.int64))
+
+
+@dataclass(slots=True)
+class Learned:
+    """What passes by while rows are made of it, each flow counted once.
+
+    Parameters
+    ----------
+    n_seen, n_flows
+        Flows that came in, and that are learned from.
+    first_us, last_us
+        First and last end of those, µs since the epoch.
+    services
+        What answers in them.
+    """
+
+    n_seen: int = 0
+    n_flows: int = 0
+    first_us: int = 2**62
+    last_us: int = 0
+    services: set[str] = field(default_factory=set)
+
+    def seen(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Count the flows that come in.
+
+        Parameters
+        ----------
+        frames
+            Derived flows.
+        """
+        for frame in frames:
+            self.n_seen += frame.height
+            yield frame
+
+    def take(self, flows: pl.DataFrame) -> None:
+        """Count flows that are learned from and note the services that answer in them.
+
+        Parameters
+        ----------
+        flows
+            Derived flows of closed windows.
+        """
+        ends = flows["ts_end"]
+        self.n_flows += flows.height
+        self.first_us = min(self.first_us, int(ends.min()))  # type: ignore[arg-type]
+        self.last_us = max(self.last_us, int(ends.max()))  # type: ignore[arg-type]
+        self.services.update(services(flows)["service_name"].unique().to_list())

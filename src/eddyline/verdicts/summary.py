@@ -5,7 +5,8 @@ What belongs here: the shape of that account. What does not: filling it (``scan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ class ModelSummary:
         Interval of that traffic, µs since the epoch; None when nothing was learned.
     legs
         One entry a leg.
+    alarm_levels
+        P-value at or below which a row of each view alarms, by the view's name; empty when there is no one
+        level, as with an error rate, or nothing was learned.
     """
 
     kind: str
@@ -66,3 +70,4 @@ class ModelSummary:
     trained_to_us: int | None
     legs: tuple[LegSummary, ...] = ()
     left_out: int = 0
+    alarm_levels: Mapping[str, float] = field(default_factory=dict)

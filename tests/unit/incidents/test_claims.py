@@ -147,3 +147,54 @@ def test_a_run_is_cut_where_nothing_comes_for_long(pause_us, n) -> None:
     assert len(runs(frame)) == n
     assert sum(part.height for part in runs(frame)) == 6
     assert len(runs(slow)) >= n
+
+
+def test_a_tunnel_through_a_resolver_is_one_story() -> None:
+    """Who asks, who passes it on and who answers, with the flows of both ways."""
+    asked = shapes.tunnel("10.20.1.95", "10.20.10.2", n_questions=150, tag="near")
+    passed = shapes.tunnel("10.20.10.2", "203.0.113.53", n_questions=150, tag="far")
+    other = shapes.tunnel("10.20.1.94", "203.0.113.54", n_questions=150, tag="else")
+    told = judged(
+        traffic.mixed(traffic.quiet(n_hosts=4, hours=0.5), asked, passed, other)
+    ).incidents
+
+    assert sorted(one.flows_count for one in told) == [len(other), len(asked) + len(passed)]
+    relayed = max(told, key=lambda one: one.flows_count)
+    assert relayed.attack == "tunnel"
+    assert "10.20.1.95 moved" in relayed.reason
+    assert "to 203.0.113.53 by way of 10.20.10.2" in relayed.reason
+
+
+@pytest.mark.parametrize(("callers", "told"), [(1, ["c2_beacon"]), (4, [])])
+def test_rare_regular_calls_of_few_add_up_over_hours(callers, told) -> None:
+    """Ten calls an hour for three hours are a beacon, unless many hosts make the same."""
+    calls = [
+        shapes.beacon(f"10.20.1.{150 + i}", n_calls=30, gap_s=350.0, seed=i, tag=f"b{i}")
+        for i in range(callers)
+    ]
+    result = judged(traffic.mixed(traffic.quiet(n_hosts=8, hours=3.0), *calls))
+
+    assert [one.attack for one in result.incidents] == told
+    assert [one.flows_count for one in result.incidents] == [30] * len(told)
+
+
+@pytest.mark.slow
+def test_attacks_that_were_learned_from_are_found_without_a_rule() -> None:
+    """A first look doubts them, so that a second one does not take them for normal."""
+    attacks = [
+        shapes.sweep(start_us=START_US + 20 * MINUTE_US),
+        port_scan("10.20.10.4", START_US + 50 * MINUTE_US, "s"),
+        shapes.flood(start_us=START_US + 80 * MINUTE_US),
+    ]
+    day = traffic.mixed(traffic.quiet(n_hosts=15, hours=3.0), *attacks)
+    result = scan_flows(
+        [day], IngestReport(), pipeline=Pipeline(), settings=ScanSettings(rules=False)
+    )
+    quiet = traffic.quiet(n_hosts=15, hours=3.0)
+    nothing = scan_flows(
+        [quiet], IngestReport(), pipeline=Pipeline(), settings=ScanSettings(rules=False)
+    )
+
+    assert {one.attack for one in result.incidents} >= {"ip_sweep", "nmap_scan", "flood"}
+    assert all(one.p_value is not None for one in result.incidents)
+    assert nothing.incidents == []

@@ -11,7 +11,8 @@ import pytest
 from eddyline.features.columns import derive
 from eddyline.incidents import name, rank
 from eddyline.incidents.find import PATTERNS, look
-from eddyline.incidents.group import Grouper, Saga
+from eddyline.incidents.group import Grouper
+from eddyline.incidents.saga import Saga
 from eddyline.incidents.incident import ATTACKS
 from eddyline.incidents.patterns.levels import STRICT
 from eddyline.incidents.tell import tell

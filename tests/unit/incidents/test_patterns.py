@@ -103,6 +103,19 @@ def spread(n: int) -> FlowBatch:
     return flows(A, hosts, every(1, n), replace(VAIN, port=5000 + np.arange(n)))
 
 
+def ping_flood(n: int) -> FlowBatch:
+    """Ping a server n times in two seconds; it answers each with the same bytes."""
+    fast = replace(PING, pkts_out=n, pkts_in=n, payload_out=700 * n, payload_in=700 * n)
+    return flows(A, SERVER, every(1, 1), replace(fast, duration_s=2.0))
+
+
+def wide_icmp_tunnel(payload: int) -> FlowBatch:
+    """Exchange 200 packets of ICMPv6, whose header is 20 B longer."""
+    sent = replace(PING, proto="ipv6-icmp", icmp_type=128, pkts_out=100, pkts_in=100)
+    long = replace(sent, payload_out=payload * 100, payload_in=payload * 100, duration_s=60.0)
+    return flows("fd20::1", "2001:db8::9", every(1, 1), long)
+
+
 CASES = [
     ("nmap_scan", lambda n: shapes.host_scan(n_ports=n), 15, WINDOW_US),
     ("ip_sweep", lambda n: shapes.sweep(n_hosts=n), 20, WINDOW_US),
@@ -113,12 +126,14 @@ CASES = [
     ("flood", lambda n: shapes.flood(n_flows=1500, n_sources=n), 100, WINDOW_US),
     ("flood", one_source_flood, 500, WINDOW_US),
     ("flood", packet_flood, 5000, WINDOW_US),
+    ("flood", ping_flood, 1000, WINDOW_US),
     ("guessing", lambda n: shapes.guessing(n_tries=n), 20, WINDOW_US),
     ("guessing", web_guessing, 60, WINDOW_US),
     ("tunnel", lambda n: shapes.tunnel(n_questions=n), 100, WINDOW_US),
     ("tunnel", lambda n: shapes.tunnel(question_bytes=n), 75, WINDOW_US),
     ("tunnel", icmp_tunnel, 100, WINDOW_US),
     ("tunnel", lambda n: icmp_tunnel(200, payload=n), 150, WINDOW_US),
+    ("tunnel", wide_icmp_tunnel, 150, WINDOW_US),
     ("exfiltration", lambda n: shapes.upload(n_bytes=n * 1_000_000, n_flows=1), 244, WINDOW_US),
     ("c2_beacon", lambda n: shapes.beacon(n_calls=n, gap_s=75), 20, HOUR_US),
     ("c2_beacon", calls, 30, HOUR_US),

@@ -10,10 +10,11 @@ import pytest
 
 from eddyline.features.registry import VIEWS
 from eddyline.flows.batch import FlowBatch
-from eddyline.pipeline import Judged, Pipeline
+from eddyline.pipeline import Pipeline
 from eddyline.testing import shapes, traffic
 from eddyline.verdicts.alarm import HINT, LEAST, MAX_ALARMS, SMALLEST_P, Alarm, raise_alarms
 from eddyline.verdicts.fuse import fuse_min
+from eddyline.verdicts.judged import Judged
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
 from eddyline.verdicts.normal import ViewNormal
 from eddyline.verdicts.reason import Contribution
@@ -71,13 +72,13 @@ def planted(column: str, factor: float, n: int = 40) -> LegRows:
 
 
 def test_quiet_rows_fall_below_the_level_as_often_as_it_says(learned) -> None:
-    """100 of 10,000 at a level of 0.01, within a wide band; fewer of them are news."""
+    """100 of 10,000 at a level of 0.01, within a wide band; fewer of them are sure, since few are news."""
     rows = drawn(10_000, seed=2)
     fused, alarms = verdicts(learned, rows, 0.01)
 
     assert 40 <= int((fused <= 0.01).sum()) <= 170
     assert len(alarms) <= int((fused <= 0.01).sum())
-    assert all(alarm.sure for alarm in alarms)
+    assert len([alarm for alarm in alarms if alarm.sure]) < len(alarms)
 
 
 @pytest.mark.parametrize("column", ["n_hosts", "pkts_out", "bytes_out", "in_sources", "logins"])
@@ -100,7 +101,7 @@ def test_what_is_planted_alarms_and_is_named_first(learned, column) -> None:
 
 
 def test_an_unlikely_combination_of_ordinary_values_is_no_news(learned) -> None:
-    """Every value inside its range, or a little above it: no alarm, however unlikely."""
+    """Every value inside its range, or a little above it: at most a hint, however unlikely."""
     _, normal = learned
     rows = drawn(40, seed=9)
     ordinary = replace(
@@ -111,7 +112,7 @@ def test_an_unlikely_combination_of_ordinary_values_is_no_news(learned) -> None:
     fused, alarms = verdicts(learned, ordinary, 1e-4)
 
     assert (fused <= 1e-4).all()
-    assert alarms == []
+    assert not any(alarm.sure for alarm in alarms)
 
 
 @pytest.mark.parametrize("column", ["n_hosts", "pkts_out", "bytes_out", "fruitless_share"])
@@ -130,7 +131,8 @@ def test_news_begins_at_the_floor_of_its_unit(learned, column) -> None:
         X = rows.X.copy()
         X[:, place] = value
         X[:, HOST.names.index("in_bytes")] = 5000.0  # unlikely here, but no news
-        counts.append(len(verdicts(learned, LegRows(X, entities, rows.windows), 0.01)[1]))
+        alarms = verdicts(learned, LegRows(X, entities, rows.windows), 0.01)[1]
+        counts.append(sum(alarm.sure for alarm in alarms))
 
     assert counts[0] == 0
     assert counts[1] == len(rows)

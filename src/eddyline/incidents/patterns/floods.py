@@ -18,6 +18,10 @@ REFLECTORS: Final = (7, 17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 500, 520, 
 """UDP ports of services that answer with more than they were asked (US-CERT alert TA14-017A and later)."""
 
 
+ECHO_ALIKE: Final = 0.02
+"""Part by which the answers to pings may differ from them in size: a tunnel's do, for they carry its own."""
+
+
 def smurfs(flows: pl.DataFrame, at: Sight) -> list[Story]:
     """Find ICMP echo to a broadcast address: the asker is the (spoofed) victim.
 
@@ -150,8 +154,22 @@ def many_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
     return stories(found, shown, keys, describe, at)
 
 
+def flood_of_pings(least_rate: float) -> pl.Expr:
+    """Tell which flows are pings at a great rate whose answers only echo them.
+
+    Parameters
+    ----------
+    least_rate
+        Packets a second.
+    """
+    rate = pl.col("pkts_out") / pl.col("duration_s").clip(0.1)
+    echoed = (pl.col("bytes_in") - pl.col("bytes_out")).abs() <= ECHO_ALIKE * pl.col("bytes_out")
+    asks = pl.col("icmp_type").is_in([8, 128])
+    return (asks & echoed & (rate >= least_rate)).fill_null(value=False)
+
+
 def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
-    """Find one source that sends one host vain flows, or unanswered packets, at a great rate.
+    """Find one source that sends one host vain flows, unanswered packets or pings at a great rate.
 
     Parameters
     ----------
@@ -164,7 +182,9 @@ def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
     rate = pl.col("pkts_out") / pl.col("duration_s").clip(0.1)
     packets = (pl.col("pkts_out") >= at.levels.packet_flood) & (rate >= at.levels.packet_rate)
     one_way = packets & (pl.col("pkts_in") < 0.1 * pl.col("pkts_out")) & ~pl.col("to_group")
-    shown = flows.filter((pl.col("fruitless") & ~pl.col("backwards")) | one_way)
+    pings = (pl.col("pkts_out") >= at.levels.ping_flood) & ~pl.col("to_group")
+    answered = pings & flood_of_pings(at.levels.packet_rate)
+    shown = flows.filter((pl.col("fruitless") & ~pl.col("backwards")) | one_way | answered)
     found = (
         shown.group_by(keys)
         .agg(
@@ -172,7 +192,8 @@ def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
             SERVICE.n_unique().alias("ports"),
             pl.col("pkts_out").sum().alias("pkts"),
             (pl.len() / span_s()).alias("rate"),
-            one_way.any().alias("packet_flood"),
+            (one_way | answered).any().alias("packet_flood"),
+            answered.any().alias("answered_flood"),
         )
         .filter(
             (
@@ -192,6 +213,7 @@ def one_source_floods(flows: pl.DataFrame, at: Sight) -> list[Story]:
             flows=nothing(),
             measures={
                 "sources": 1,
+                "answered": float(row["answered_flood"]),
                 "attempts": row["attempts"],
                 "pkts": row["pkts"],
                 "rate": row["rate"],

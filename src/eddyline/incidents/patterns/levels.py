@@ -34,6 +34,8 @@ class Levels:
         Vain flows to one host; distinct sources of them; flows a second from a single source.
     packet_flood, packet_rate
         Unanswered packets of one flow, and packets a second.
+    ping_flood
+        Echo requests of one flow, answered or not, that are as fast.
     reflection_sources
         Distinct hosts that answer a question never asked.
     broadcast_pkts
@@ -66,6 +68,7 @@ class Levels:
     flood_rate: float
     packet_flood: int
     packet_rate: float
+    ping_flood: int
     reflection_sources: int
     broadcast_pkts: int
     logins: int
@@ -111,6 +114,7 @@ STRICT: Final = Levels(
     flood_rate=20.0,
     packet_flood=5000,
     packet_rate=200.0,
+    ping_flood=1000,
     reflection_sources=50,
     broadcast_pkts=50,
     logins=20,
@@ -138,6 +142,7 @@ LENIENT: Final = Levels(
     flood_rate=5.0,
     packet_flood=500,
     packet_rate=20.0,
+    ping_flood=200,
     reflection_sources=15,
     broadcast_pkts=5,
     logins=8,

@@ -46,6 +46,12 @@ BEACON_GAP_SPREAD: Final = 0.3
 BEACON_SIZE_SPREAD: Final = 0.1
 """Spread of pauses and sizes: jitter of half the interval gives 0.25; a fixed request varies by cookies."""
 
+FEW_CALLERS: Final = 2
+MANY_PEERS: Final = 5
+"""Inside hosts that call a service, up to which regular calls add up over hours, and that call anything
+outside, from which that is few: what more of them call regularly is a product that many have, and of one
+host alone nobody knows."""
+
 MOST_GAP_S: Final = 30.0
 """Median pause between attempts, s, above which logins are polling and not guessing."""
 
@@ -195,6 +201,10 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
     wanted = outside & ~pl.col("backwards") & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
     talks = pl.col("ip_proto").is_in([6, 17]) & pl.col("answered")
     called = flows.filter(wanted & talks).with_columns(SERVICE.alias("service"))
+    callers = called.group_by("window", "dst_ip", "service").agg(
+        pl.col("src_ip").n_unique().alias("callers")
+    )
+    peers = called.group_by("window").agg(pl.col("src_ip").n_unique().alias("peers"))
     shown = (
         frequent(called, _KEYS, at.levels.beacons)
         .sort("ts", "uid")
@@ -217,7 +227,11 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
             & (pl.col("size_spread") <= BEACON_SIZE_SPREAD)
             & (pl.col("span_s") >= BEACON_SPAN_S)
         )
+        .join(callers, on=["window", "dst_ip", "service"])
+        .join(peers, on="window")
     )
+
+    told = ("attempts", "gap_s", "gap_spread", "port", "span_s", "callers", "peers")
 
     def describe(row: dict[str, Any]) -> Story:
         steady = 1.0 / ((1.0 + row["gap_spread"]) * (1.0 + row["size_spread"]))
@@ -226,7 +240,7 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
             anchor=(row["src_ip"], row["dst_ip"], str(row["port"])),
             entity=row["src_ip"],
             flows=nothing(),
-            measures={k: row[k] for k in ("attempts", "gap_s", "gap_spread", "port", "span_s")},
+            measures={k: row[k] for k in told},
             grain="dyad",
             feature="outside_rhythm",
             value=row["attempts"] * steady**2,

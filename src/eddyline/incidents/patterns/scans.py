@@ -183,7 +183,9 @@ def host_sweeps(flows: pl.DataFrame, at: Sight) -> list[Story]:
     keys = ["window", "src_ip", "service"]
     serviced = flows.with_columns(SERVICE.alias("service"))
     pings = pl.col("icmp_type").is_in([8, 13, 17, 128]) & ~pl.col("to_group")
-    tried = pl.col("fruitless") & ~pl.col("backwards") & pl.col("begun")
+    # Of ICMP only questions are tries: neighbours and routers are looked for all the time.
+    tries = pl.col("fruitless") & ~pl.col("backwards") & pl.col("begun")
+    tried = tries & ~pl.col("ip_proto").is_in([1, 58])
     pool = pl.col("port").is_in(POOLS) & (pl.col("proto").cast(pl.String) == "udp")
     least = pl.when(pool).then(POOL_FACTOR).otherwise(1) * at.levels.sweep_hosts
     attempts = serviced.filter(tried | pings.fill_null(value=False))

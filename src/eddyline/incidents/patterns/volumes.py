@@ -9,9 +9,13 @@ from typing import Any
 
 import polars as pl
 
+from eddyline.incidents.patterns.floods import flood_of_pings
 from eddyline.incidents.patterns.levels import Sight
 from eddyline.incidents.patterns.shape import nothing, stories
 from eddyline.incidents.story import Story
+
+HEADERS, V6_MORE = 28.0, 20.0
+"""Bytes of an ICMP packet before its payload over IPv4, and how many more over IPv6."""
 
 _PAIR = ["window", "src_ip", "dst_ip"]
 
@@ -77,13 +81,25 @@ def icmp_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
     at
         The levels and the length of the window.
     """
-    shown = _asker_first(flows.filter(pl.col("ip_proto").is_in([1, 58]) & ~pl.col("to_group")))
+    icmp = pl.col("ip_proto").is_in([1, 58]) & ~pl.col("to_group")
+    shown = _asker_first(flows.filter(icmp & ~flood_of_pings(at.levels.packet_rate)))
     pkts = (pl.col("pkts_out") + pl.col("pkts_in")).sum()
     total = (pl.col("bytes_out") + pl.col("bytes_in")).sum()
     found = (
         shown.group_by(_PAIR)
-        .agg(pkts.alias("pkts"), total.alias("bytes"), pl.col("pkts_in").sum())
-        .with_columns((pl.col("bytes") / pl.col("pkts").clip(1.0) - 28.0).alias("payload"))
+        .agg(
+            pkts.alias("pkts"),
+            total.alias("bytes"),
+            pl.col("pkts_in").sum(),
+            (pl.col("ip_proto") == 58).mean().alias("v6"),
+        )
+        .with_columns(
+            (
+                pl.col("bytes") / pl.col("pkts").clip(1.0)
+                - HEADERS
+                - V6_MORE * pl.col("v6").round()
+            ).alias("payload")
+        )
         .filter(
             (pl.col("pkts") >= at.levels.icmp_pkts)
             & (pl.col("payload") >= at.levels.icmp_payload)
@@ -141,6 +157,7 @@ def uploads(flows: pl.DataFrame, at: Sight) -> list[Story]:
             pl.col("bytes_in").sum().alias("back"),
             pl.len().alias("attempts"),
             pl.col("port").mode().first().alias("port"),
+            pl.col("fruitless").mean().alias("vain_share"),
         )
         .filter(
             (pl.col("bytes") >= at.levels.upload_bytes)
@@ -154,7 +171,7 @@ def uploads(flows: pl.DataFrame, at: Sight) -> list[Story]:
             anchor=(row["src_ip"], row["dst_ip"]),
             entity=row["src_ip"],
             flows=nothing(),
-            measures={k: row[k] for k in ("bytes", "back", "attempts", "port")},
+            measures={k: row[k] for k in ("bytes", "back", "attempts", "port", "vain_share")},
             grain="dyad",
             feature="outside_bytes_out",
             value=row["bytes"],
