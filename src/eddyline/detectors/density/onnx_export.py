@@ -1,0 +1,207 @@
+"""A trained density as an ONNX graph, scale included, and scoring it by ONNX Runtime.
+
+What belongs here: building the graph from the frozen arrays, and asking it. What does not: training, and the
+compiled score that needs neither (``energy.py``).
+
+The graph is made node by node from the arrays, so exporting needs no torch. A matrix product rounds a row
+differently with the size of its batch: scores agree with the detector's to 1e-4 of their size, not in every
+bit, and an archive keeps the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eddyline.detectors.density.density import AutoencoderDensity
+from eddyline.detectors.density.stack import ACTIVATIONS, Stack
+from eddyline.errors import DataError, MissingExtraError, UsageError
+from eddyline.tables import Floats
+
+OPSET: Final = 17
+IR_VERSION: Final = 8
+"""What every ONNX Runtime since 1.14 reads."""
+
+LOG_VARIANCE: Final = 8.0
+"""Log-variances are held within this of 0, as in training."""
+
+_FUNCTIONS: Final = {"relu": "Relu", "tanh": "Tanh"}
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Nodes and constants while they are put together."""
+
+    helper: Any
+    numpy_helper: Any
+    nodes: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(self.helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def constant(self, values: ArrayLike, kind: type[np.generic]) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(self.numpy_helper.from_array(np.asarray(values, kind), name))
+        return name
+
+    def stack(self, rows: str, stack: Stack) -> str:
+        for (weights, biases), kind in zip(stack.layers(), stack.activations, strict=True):
+            held = self.constant(weights, np.float32), self.constant(biases, np.float32)
+            rows = self.node("Gemm", rows, *held)
+            function = _FUNCTIONS.get(ACTIVATIONS[int(kind)])
+            if function:
+                rows = self.node(function, rows)
+        return rows
+
+    def row_sum(self, rows: str) -> str:
+        axis = self.constant([1], np.int64)
+        return self.node("ReduceSum", rows, axis, keepdims=0)
+
+
+def to_onnx(density: AutoencoderDensity) -> bytes:
+    """Give a trained autoencoder density as an ONNX model from raw rows to scores.
+
+    Parameters
+    ----------
+    density
+        Fitted; one without planar maps.
+
+    Raises
+    ------
+    UsageError
+        When it has planar maps.
+    MissingExtraError
+        When onnx is not installed.
+    """
+    onnx = _library("onnx")
+    if len(density.map_offset_):
+        message = (
+            f"only a density without planar maps has a graph, got {len(density.map_offset_)} maps; "
+            f"score with the detector itself"
+        )
+        raise UsageError(message)
+    graph = _Graph(onnx.helper, onnx.numpy_helper)
+    rows = _scaled(graph, density)
+    energy = density.energy
+    encoded, latent = graph.stack(rows, energy.encoder), energy.decoder.n_in
+    parts = [encoded]
+    if energy.encoder.n_out == 2 * latent:
+        ends = [graph.constant([place], np.int64) for place in (0, latent, 2 * latent)]
+        axis = graph.constant([1], np.int64)
+        mean = graph.node("Slice", encoded, ends[0], ends[1], axis)
+        parts = [mean, graph.node("Slice", encoded, ends[1], ends[2], axis)]
+    error = graph.node("Sub", rows, graph.stack(parts[0], energy.decoder))
+    half = graph.constant(0.5, np.float32)
+    score = graph.node("Mul", half, graph.row_sum(graph.node("Mul", error, error)))
+    if len(parts) == 2:
+        score = graph.node("Add", score, _divergence(graph, *parts))
+    return _finished(graph, onnx, score, density.n_features_in_)
+
+
+def _scaled(graph: _Graph, density: AutoencoderDensity) -> str:
+    """Add the scale, in float64, and give the name of the float32 rows."""
+    scale = density.scale
+    one = graph.constant(1.0, np.float64)
+    size = graph.node("Log", graph.node("Add", graph.node("Abs", "X"), one))
+    logged = graph.node("Mul", graph.node("Sign", "X"), size)
+    values = graph.node("Where", graph.constant(scale.logged, np.bool_), logged, "X")
+    centred = graph.node("Sub", values, graph.constant(scale.centre, np.float64))
+    unit = graph.node("Mul", centred, graph.constant(1.0 / scale.spread, np.float64))
+    ends = [graph.constant(end, np.float64) for end in (-scale.limit, scale.limit)]
+    return graph.node("Cast", graph.node("Clip", unit, *ends), to=1)
+
+
+def _divergence(graph: _Graph, mean: str, log_variance: str) -> str:
+    ends = [graph.constant(end, np.float32) for end in (-LOG_VARIANCE, LOG_VARIANCE)]
+    held = graph.node("Clip", log_variance, *ends)
+    spread = graph.node("Sub", graph.node("Exp", held), held)
+    total = graph.node("Add", graph.node("Mul", mean, mean), spread)
+    less = graph.node("Sub", total, graph.constant(1.0, np.float32))
+    return graph.node("Mul", graph.constant(0.5, np.float32), graph.row_sum(less))
+
+
+def _finished(graph: _Graph, onnx: Any, score: str, width: int) -> bytes:
+    score = graph.node("Cast", score, to=onnx.TensorProto.DOUBLE)
+    kind = onnx.TensorProto.DOUBLE
+    made = onnx.helper.make_graph(
+        graph.nodes,
+        "density",
+        [onnx.helper.make_tensor_value_info("X", kind, ["rows", width])],
+        [onnx.helper.make_tensor_value_info(score, kind, ["rows"])],
+        graph.constants,
+    )
+    opset = [onnx.helper.make_opsetid("", OPSET)]
+    model = onnx.helper.make_model(made, opset_imports=opset, producer_name="eddyline")
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+class OnnxScorer:
+    """Score raw rows by ONNX Runtime, on one thread.
+
+    Parameters
+    ----------
+    model
+        What ``to_onnx`` gave.
+    providers
+        ONNX Runtime's execution providers, the first that is there is used.
+
+    Raises
+    ------
+    MissingExtraError
+        When onnxruntime is not installed.
+    """
+
+    def __init__(self, model: bytes, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
+        runtime = _library("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = runtime.InferenceSession(model, options, providers=list(providers))
+        self._outputs = [self._session.get_outputs()[0].name]
+        self.width = int(self._session.get_inputs()[0].shape[1])
+
+    def anomaly_score(self, X: ArrayLike) -> Floats:
+        """Score rows; higher is stranger.
+
+        Parameters
+        ----------
+        X
+            Rows, shape ``(n, d)``, finite.
+
+        Raises
+        ------
+        DataError
+            When X is not a finite matrix of the width that was learned.
+        """
+        rows: NDArray[np.float64] = np.ascontiguousarray(X, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != self.width or not np.isfinite(rows).all():
+            message = (
+                f"X must be a finite matrix of {self.width} columns, got shape {rows.shape}; give "
+                f"it the columns that were learned"
+            )
+            raise DataError(message)
+        scores: Floats = self._session.run(self._outputs, {"X": rows})[0]
+        return scores
+
+
+def _library(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        message = (
+            f"ONNX export and scoring need {name}, which is not installed ({error}); pip install "
+            f"'eddyline[onnx]'"
+        )
+        raise MissingExtraError(message) from error
