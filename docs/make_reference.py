@@ -207,7 +207,7 @@ def _method(name: str, found: type, kind: str) -> str:
     sections = dict(zip(told[1::2], told[2::2], strict=True))
     text = f"## `{name}`\n\n{kind}{_plain(told[0])}"
     if "References" in sections:
-        text += f"\n\nSource: {' '.join(sections['References'].replace('``', '`').split())}"
+        text += f"\n\nSource: {_plain(sections['References'])}"
     return text
 
 
