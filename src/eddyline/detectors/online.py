@@ -3,8 +3,8 @@
 What belongs here: fading counts in growing tables. What does not: batch counting (``ngram.py``).
 
 Fading is by growing weights: a token seen t days after the start adds ``2 ** (t / half_life_days)``, and all
-counts are divided by today's weight when they are read. No entry needs a clock of its own. From time to time what
-has faded is removed and the weights begin again at one.
+counts are divided by today's weight when they are read, so no entry needs a clock of its own. Now and then
+what has faded is removed and the weights begin again at one.
 """
 
 from __future__ import annotations
