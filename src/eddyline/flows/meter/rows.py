@@ -55,7 +55,6 @@ from eddyline.flows.meter.layout import (
     Z_QUALITY,
     Z_STATE,
     Z_VERSION,
-    Floats,
     Integers,
 )
 from eddyline.flows.meter.states import LETTERS, name_state
@@ -147,34 +146,38 @@ def _vlans(tags: Integers) -> pl.Series:
     ).to_series()
 
 
-def core_columns(columns: Columns, sensor: str, book: AddressBook) -> dict[str, pl.Series]:
+def core_columns(
+    columns: Columns, rows: int, sensor: str, book: AddressBook
+) -> dict[str, pl.Series]:
     """Give the record's columns of some flows.
 
     Parameters
     ----------
     columns
-        Numbers of ``n >= 1`` flows.
+        Numbers of the flows.
+    rows
+        How many flows, ``>= 1``.
     sensor
         Name of the file or device that saw them.
     book
         Knows the addresses of earlier flows.
     """
-    longs, words, small = columns.longs, columns.words, columns.small
-    rows = longs.shape[1]
-    texts = book.texts(
-        words[X_HIGH_SRC : X_HIGH_SRC + 2], words[X_LOW_SRC : X_LOW_SRC + 2], small[Z_VERSION]
-    )
+    high = columns.words[X_HIGH_SRC : X_HIGH_SRC + 2]
+    low = columns.words[X_LOW_SRC : X_LOW_SRC + 2]
+    longs, words = columns.longs[:, :rows], columns.words[:, :rows]
+    small, ports = columns.small[:, :rows], columns.ports[:, :rows]
+    texts = book.texts(high, low, small[Z_VERSION])
     protocols = _texts([protocol_name(number) for number in range(256)])
     has_ports, has_flags, has_icmp = small[Z_HAS_PORTS], small[Z_HAS_FLAGS], small[Z_HAS_ICMP]
     return {
         "ts": pl.Series(longs[O_FIRST_US]),
         "ts_end": pl.Series(longs[O_LAST_US]),
-        "duration_s": pl.Series(columns.duration),
+        "duration_s": pl.Series(columns.duration[:rows]),
         "uid": hex_texts(words[X_UID]),
         "src_ip": texts[:rows],
         "dst_ip": texts[rows:],
-        "src_port": _optional(columns.ports[0], has_ports),
-        "dst_port": _optional(columns.ports[1], has_ports),
+        "src_port": _optional(ports[0], has_ports),
+        "dst_port": _optional(ports[1], has_ports),
         "proto": protocols.gather(pl.Series(small[Z_PROTO])),
         "ip_proto": pl.Series(small[Z_PROTO]),
         "ip_version": pl.Series(small[Z_VERSION]),
@@ -197,14 +200,17 @@ def core_columns(columns: Columns, sensor: str, book: AddressBook) -> dict[str, 
     }
 
 
-def statistics_columns(n: Integers, x: Floats) -> dict[str, pl.Series]:
+def statistics_columns(columns: Columns, rows: int) -> dict[str, pl.Series]:
     """Give NFStream's columns of some flows.
 
     Parameters
     ----------
-    n, x
-        Integers and floats of the flows, a column a row: shape ``(T_COLUMNS, n)`` and ``(Y_COLUMNS, n)``.
+    columns
+        Numbers of the flows.
+    rows
+        How many flows.
     """
+    n, x = columns.stats[:, :rows], columns.reals[:, :rows]
     found: dict[str, pl.Series] = {}
     for block, way in enumerate(_WAYS):
         for name, column in _WORDS.items():

@@ -159,21 +159,22 @@ class Meter:
 
     def _columns(self, rows: Integers) -> Columns:
         """Give some rows of the table as columns that each stand in one piece, all in one memory."""
-        n = len(rows)
-        width = n if self._statistics else 0
-        eights = (O_COLUMNS + X_COLUMNS + 1) * n + (T_COLUMNS + Y_COLUMNS) * width
-        memory = self._buffers.take((1, 8 * eights + (4 + Z_COLUMNS) * n), np.uint8)[0]
+        # An odd number of cache lines each: at a power of two all columns share a place in the cache.
+        room = 8 * ((len(rows) + 7) // 8 | 1)
+        width = room if self._statistics else 0
+        eights = (O_COLUMNS + X_COLUMNS + 1) * room + (T_COLUMNS + Y_COLUMNS) * width
+        memory = self._buffers.take((1, 8 * eights + (4 + Z_COLUMNS) * room), np.uint8)[0]
         words = memory[: 8 * eights].view(np.int64)
-        ends = np.cumsum([O_COLUMNS * n, X_COLUMNS * n, n, T_COLUMNS * width])
+        ends = np.cumsum([O_COLUMNS * room, X_COLUMNS * room, room, T_COLUMNS * width])
         longs, others, duration, stats, reals = np.split(words, ends)
         columns = Columns(
-            longs=longs.reshape(O_COLUMNS, n),
-            words=others.reshape(X_COLUMNS, n),
+            longs=longs.reshape(O_COLUMNS, room),
+            words=others.reshape(X_COLUMNS, room),
             duration=duration.view(np.float64),
             stats=stats.reshape(T_COLUMNS, width),
             reals=reals.view(np.float64).reshape(Y_COLUMNS, width),
-            ports=memory[8 * eights : 8 * eights + 4 * n].view(np.uint16).reshape(2, n),
-            small=memory[8 * eights + 4 * n :].reshape(Z_COLUMNS, n),
+            ports=memory[8 * eights : 8 * eights + 4 * room].view(np.uint16).reshape(2, room),
+            small=memory[8 * eights + 4 * room :].reshape(Z_COLUMNS, room),
         )
         unpack(self._table, rows, state_numbers(), columns)
         return columns
@@ -181,9 +182,9 @@ class Meter:
     def _batch(self, rows: Integers) -> FlowBatch:
         """Turn rows of the table into a batch."""
         numbers = self._columns(rows)
-        columns = core_columns(numbers, self._sensor, self._book)
+        columns = core_columns(numbers, len(rows), self._sensor, self._book)
         if self._statistics:
-            columns.update(statistics_columns(numbers.stats, numbers.reals))
+            columns.update(statistics_columns(numbers, len(rows)))
         return FlowBatch.of(pl.DataFrame(columns))
 
     def _grow(self) -> None:

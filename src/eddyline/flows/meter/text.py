@@ -136,7 +136,7 @@ def look_up(high: Integers, low: Integers, version: Bytes, b: Book) -> Word:
     Parameters
     ----------
     high, low
-        Words of the addresses, shape ``(2, n)``.
+        Words of the addresses, shape ``(2, n)`` or longer.
     version
         4 or 6, for both of a flow; shape ``(n,)``.
     b
@@ -298,7 +298,7 @@ class AddressBook:
         Parameters
         ----------
         high, low
-            Words of the addresses, shape ``(2, n)``, ``n >= 1``.
+            Words of the addresses, shape ``(2, n)`` or longer, ``n >= 1``.
         version
             4 or 6, shape ``(n,)``.
         """

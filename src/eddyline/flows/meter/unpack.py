@@ -128,7 +128,7 @@ UNIDIRECTIONAL: Final = 4
 
 
 class Columns(NamedTuple):
-    """Arrays for the columns of some flows, a column a row.
+    """Arrays for the columns of some flows, a column a row; there may be more room than flows.
 
     Parameters
     ----------
