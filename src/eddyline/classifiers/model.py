@@ -78,7 +78,9 @@ class SiteModel:
     classifier
         Fitted on features and columns of memory.
     memories
-        One a kind of key, from the coarse to the fine; empty when nothing is remembered.
+        One a kind of key, from the coarse to the fine; empty when nothing is remembered. The coarsest gives
+        columns to the classifier, all tell the familiar from the strange: on left-out days of LUFlow columns
+        of the finer key were worth nothing beside those of the pair, as strata both were.
     weights
         Weight of each class by stratum, shape ``(1 + memories, k)``, ``> 0``: row s holds for rows of which
         s kinds of keys were never met.
@@ -195,15 +197,10 @@ class SiteModel:
         return cls(classifier, memories, weights.astype(np.float64), int(normal), int(periods))
 
     def _with_memory(self, X: NDArray[Any], keys: Sequence[ArrayLike]) -> NDArray[Any]:
-        columns = (
-            [
-                memory.columns(names, normal=self.normal, periods=self.periods)
-                for memory, names in zip(self.memories, keys, strict=True)
-            ]
-            if self.memories
-            else []
-        )
-        return np.concatenate([X, *columns], axis=1).astype(X.dtype) if columns else X
+        if not self.memories:
+            return X
+        columns = self.memories[0].columns(keys[0], normal=self.normal, periods=self.periods)
+        return np.concatenate([X, columns], axis=1).astype(X.dtype)
 
 
 def fit_site_model(
@@ -300,11 +297,10 @@ def _fit_once(
     classes: NDArray[Any],
     normal: int,
 ) -> SiteModel:
-    columns = [
-        columns_of_others(kind, codes, days, n_classes=len(classes), normal=normal)
-        for kind in names
-    ]
-    rows = np.concatenate([X, *columns], axis=1).astype(X.dtype) if columns else X
+    rows = X
+    if names:
+        columns = columns_of_others(names[0], codes, days, n_classes=len(classes), normal=normal)
+        rows = np.concatenate([X, columns], axis=1).astype(X.dtype)
     kept, weight = _thinned(codes, normal, recipe.most_normal)
     classifier = classifier_class(recipe.method)(**recipe.params)
     classifier.fit(rows[kept], classes[codes[kept]], weight)

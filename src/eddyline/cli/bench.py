@@ -59,3 +59,72 @@ def contamination(
         json_out=json_out,
         plot=plot,
     )
+
+
+@bench.command("shift")
+def shift(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the zipped days of LUFlow.")
+    ] = None,
+    tasks: Annotated[str, typer.Option(help="Letters of the tasks.")] = "ABC",
+    seeds: Annotated[int, typer.Option(help="Runs of each row.", min=2)] = 5,
+    method: Annotated[str, typer.Option(help="A classifier: boosting, snn, tabm …")] = "boosting",
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every run as JSON.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the rows to this PNG.")] = None,
+    from_json: Annotated[
+        list[Path] | None, typer.Option(help="Read runs back instead; repeat for more.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+) -> None:
+    """Predict a later day of LUFlow from earlier ones, class by class."""
+    from eddyline.cli.shift import run_bench_shift
+
+    run_bench_shift(
+        data,
+        tasks=tasks,
+        seeds=seeds,
+        method=method,
+        json_out=json_out,
+        picture=plot,
+        from_json=from_json or [],
+        quiet=quiet,
+    )
+
+
+@bench.command("sequences")
+def sequences(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with the labelled Zeek captures (CTU-50, IoT-23 ...).")
+    ],
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps the scores; broken off, the next call goes on."),
+    ] = None,
+    models: Annotated[
+        str, typer.Option(help="Models with commas between, all, or counted (without torch).")
+    ] = "counted",
+    regimes: Annotated[
+        str, typer.Option(help="dirty, clean, drop-days, rolling with commas between, or all.")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="Runs of each neural model.", min=1)] = 5,
+    draws: Annotated[
+        int, typer.Option(help="Resamplings of pairs behind each band.", min=100)
+    ] = 1_000,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every figure as JSON.")
+    ] = None,
+) -> None:
+    """Rank dyad-hours and pairs of labelled captures by sequence models and by trivial scores."""
+    from eddyline.cli.sequences import run_sequences
+
+    run_sequences(
+        folder,
+        cache,
+        models=models,
+        regimes=regimes,
+        seeds=seeds,
+        draws=draws,
+        json_out=json_out,
+    )

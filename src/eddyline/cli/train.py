@@ -1,0 +1,119 @@
+"""``eddyline train``: a model from labelled flows.
+
+What belongs here: the call and what is said about it. What does not: learning (``eddyline.supervised``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from eddyline.classifiers.model import Recipe
+from eddyline.classifiers.periods import SPLITS
+from eddyline.classifiers.registry import classifier_class, classifier_names
+from eddyline.cli.outputs import check_outputs
+from eddyline.cli.progress import shown
+from eddyline.cli.settings import map_of
+from eddyline.errors import UsageError
+from eddyline.flows.batch import FlowBatch
+from eddyline.read.flows import read_flows
+from eddyline.read.ingest import IngestReport
+from eddyline.supervised import FlowModel, train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def run_train(
+    paths: Sequence[str],
+    out: Path,
+    *,
+    labels: str,
+    method: str,
+    split: Any,
+    normal: str | None,
+    columns: Sequence[str] | None,
+    seed: int,
+    quiet: bool,
+) -> int:
+    """Train and write the model; give the exit code.
+
+    Parameters
+    ----------
+    paths
+        Inputs as the user named them.
+    out
+        Where the model goes.
+    labels
+        Column of the labels: ``label``, ``label_detail``, or a column of an ordinary CSV.
+    method
+        Name of a classifier.
+    split
+        ``auto``, ``day`` or ``group``.
+    normal
+        Label of the normal class; None for the commonest.
+    columns
+        Column map of an ordinary CSV, each ``OURS=THEIRS``.
+    seed
+        Start of the randomness.
+    quiet
+        True to print nothing.
+
+    Raises
+    ------
+    UsageError
+        When the method or the split does not exist.
+    """
+    check_outputs([out], paths)
+    if split not in SPLITS:
+        message = f"--split must be one of {', '.join(SPLITS)}, got {split!r}; check the spelling"
+        raise UsageError(message)
+    if method not in classifier_names():
+        message = f"--method must be one of {', '.join(classifier_names())}, got {method!r}"
+        raise UsageError(message)
+    classifier_class(method)  # a missing extra is told before the flows are read
+    report = IngestReport()
+    column_map = map_of(columns) or {}
+    if labels not in ("label", "label_detail"):
+        column_map = {**column_map, "label": labels}
+    with shown("reading", quiet=quiet) as progress:
+        batches = read_flows(
+            list(paths), column_map=column_map or None, report=report, progress=progress
+        )
+        told = _labelled(batches, labels)
+        recipe = Recipe(method=method, params={"seed": seed})
+        model = train(told, recipe=recipe, split=split, normal=normal)
+    model.save(out)
+    if not quiet:
+        _tell(model, out, report)
+    return 0
+
+
+def _labelled(batches: Iterable[FlowBatch], column: str) -> Iterator[FlowBatch]:
+    """Take the detailed labels for the labels where the user asks for it."""
+    for batch in batches:
+        if batch.labels is None or column != "label_detail":
+            yield batch
+        else:
+            detail = batch.labels.with_columns(pl.col("label_detail").alias("label"))
+            yield FlowBatch(batch.frame, detail)
+
+
+def _tell(model: FlowModel, out: Path, report: IngestReport) -> None:
+    card = model.card
+    shown_classes = ", ".join(f"{name} {count:,}" for name, count in card["classes"].items())
+    print(f"Trained {model.recipe.method} on {card['rows']:,} flows into {out}: {shown_classes}.")
+    print(f"  normal is {card['normal']!r}; {card['periods']} periods, split {card['split']}")
+    names = [str(name) for name in model.site.classes]
+    for part in card["left_out"]:
+        figures = ", ".join(
+            f"{name} {score:.3f}" for name, score in zip(names, part["f1"], strict=True)
+        )
+        print(f"  period {part['period']} left out, F1: {figures}")
+    if not card["left_out"]:
+        print("  nothing could be left out, so no figure is given: train on more days")
+    for sentence in report.sentences():
+        print(f"  {sentence}")

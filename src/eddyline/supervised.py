@@ -1,0 +1,284 @@
+"""Flows with labels become a model; the model labels flows it has not seen.
+
+What belongs here: labelled flows to rows, keys and days, the model file, and the judged table. What does not:
+any method (``classifiers``), what the figures are worth (``evaluate``), and incidents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from eddyline.classifiers.model import LeftOut, Recipe, SiteModel, fit_site_model
+from eddyline.classifiers.periods import Split, periods_of
+from eddyline.classifiers.prior import change_priors, em_priors
+from eddyline.classifiers.voting import HOUR_US, gap_sessions, vote
+from eddyline.errors import DataError, ModelError
+from eddyline.features.rows import FlowRows, flow_rows
+from eddyline.features.sets import SETS, flow_set
+from eddyline.flows.batch import FlowBatch
+from eddyline.verdicts.archive import read_archive, write_archive
+
+KIND: Final = "labelled-flows"
+"""What the manifest of such a model says beside the format."""
+
+SESSION_GAP_US: Final = HOUR_US
+"""Silence of a pair that ends its session, where sessions vote."""
+
+FAMILIARITY: Final = ("familiar", "new service", "stranger")
+"""Strata of rows: both keys were met in training, the pair was, nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowModel:
+    """A site model with the features it takes.
+
+    Parameters
+    ----------
+    site
+        Classifier, memory and weights.
+    feature_set
+        Name of the set its rows come from.
+    names
+        Columns of that set at the training; loading with others is refused.
+    recipe
+        How it was trained.
+    card
+        What it was trained on, for people: rows, days, classes, left-out figures.
+    """
+
+    site: SiteModel
+    feature_set: str
+    names: tuple[str, ...]
+    recipe: Recipe
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def classify(
+        self,
+        batches: Iterable[FlowBatch],
+        *,
+        sessions: bool = False,
+        prior_correction: bool = False,
+    ) -> pl.DataFrame:
+        """Give each flow its class; however the flows are cut into batches.
+
+        Parameters
+        ----------
+        batches
+            Flows in event-time order.
+        sessions
+            True to let the flows of a pair vote, each with those before it, until an hour's silence.
+        prior_correction
+            True to estimate how common the classes are from all these flows, and to follow it. A flow's
+            verdict then depends on the others: this is transductive.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row a flow: which it is, ``verdict``, ``familiarity`` and ``p_<class>``.
+
+        Raises
+        ------
+        DataError
+            When there is no flow.
+        """
+        rows = flow_rows(batches, self.feature_set)
+        return self.judge(rows, sessions=sessions, prior_correction=prior_correction)
+
+    def judge(
+        self, rows: FlowRows, *, sessions: bool = False, prior_correction: bool = False
+    ) -> pl.DataFrame:
+        """Give each row its class; see ``classify``.
+
+        Parameters
+        ----------
+        rows
+            Flows of one stream, of the model's feature set.
+        sessions
+            True to let the flows of a pair vote.
+        prior_correction
+            True to follow the class shares of these rows.
+        """
+        site = self.site
+        shares = site.probabilities(rows.X, rows.keys)
+        if prior_correction:
+            assumed = site.classifier.priors_
+            shares = change_priors(shares, assumed, em_priors(shares, assumed))
+        if sessions:
+            times = rows.frame["ts_end"].to_numpy()
+            shares = vote(
+                shares, gap_sessions(rows.pairs, times, SESSION_GAP_US), times=times, causal=True
+            )
+        strata = site.strata(rows.keys, len(rows))
+        decided = site.classes[site.decide(shares, strata)]
+        return rows.frame.with_columns(
+            pl.Series("verdict", decided.astype(str)),
+            pl.Series("familiarity", np.array(FAMILIARITY)[strata]),
+            *(pl.Series(f"p_{name}", shares[:, k]) for k, name in enumerate(site.classes)),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the model file; the same model gives the same bytes.
+
+        Parameters
+        ----------
+        path
+            Where to.
+        """
+        manifest = {
+            "kind": KIND,
+            "feature_set": self.feature_set,
+            "names": list(self.names),
+            "method": self.recipe.method,
+            "params": dict(self.recipe.params),
+            "memory": self.recipe.memory,
+            "weighed": self.recipe.weighed,
+            "beta": self.recipe.beta,
+            "most_normal": self.recipe.most_normal,
+            "card": dict(self.card),
+        }
+        write_archive(path, manifest, self.site.to_arrays())
+
+    @classmethod
+    def load(cls, path: Path) -> FlowModel:
+        """Read a model file, trusting nothing in it.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Raises
+        ------
+        ModelError
+            When it is damaged, of another kind, or made for features that are not known here.
+        """
+        manifest, groups = read_archive(path)
+        if manifest.get("kind") != KIND:
+            message = (
+                f"{path.name}: must be a model made by 'eddyline train', is of the kind "
+                f"{manifest.get('kind', 'baseline')!r}; train one from labelled flows"
+            )
+            raise ModelError(message)
+        try:
+            recipe = Recipe(
+                method=str(manifest["method"]),
+                params=dict(manifest["params"]),
+                memory=bool(manifest["memory"]),
+                weighed=bool(manifest["weighed"]),
+                beta=float(manifest["beta"]),
+                most_normal=int(manifest["most_normal"]),
+            )
+            feature_set, names = str(manifest["feature_set"]), tuple(manifest["names"])
+            card = dict(manifest["card"])
+            known = feature_set in SETS and names == flow_set(feature_set).names
+            site = SiteModel.from_arrays(groups, recipe.method, recipe.params)
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"{path.name}: must be a whole model, got {error!r}; train it again"
+            raise ModelError(message) from error
+        if not known:
+            message = (
+                f"{path.name}: was trained on other features than {feature_set!r} has; train again"
+            )
+            raise ModelError(message)
+        return cls(site, feature_set, names, recipe, card)
+
+
+def train(
+    batches: Iterable[FlowBatch],
+    *,
+    recipe: Recipe | None = None,
+    feature_set: str = "around",
+    split: Split = "auto",
+    normal: str | None = None,
+) -> FlowModel:
+    """Train a model on labelled flows; flows without a label only count as surroundings.
+
+    Parameters
+    ----------
+    batches
+        Flows in event-time order, with labels.
+    recipe
+        How; None for the default.
+    feature_set
+        Name of a set of ``features.sets``.
+    split
+        What is left out together. ``group`` keeps pairs of hosts whole and remembers none of them: for
+        traffic whose addresses will not come again.
+    normal
+        Label of the normal class; None for the commonest.
+
+    Raises
+    ------
+    DataError
+        When no flow has a label, or days are to be left out and there is one only.
+    """
+    rows = flow_rows(batches, feature_set)
+    return train_rows(rows, recipe=recipe, feature_set=feature_set, split=split, normal=normal)
+
+
+def train_rows(
+    rows: FlowRows,
+    *,
+    recipe: Recipe | None = None,
+    feature_set: str = "around",
+    split: Split = "auto",
+    normal: str | None = None,
+) -> FlowModel:
+    """Train on rows that were made already; see ``train``.
+
+    Parameters
+    ----------
+    rows
+        Labelled flows in event-time order.
+    recipe
+        How; None for the default.
+    feature_set
+        The set that the rows come from.
+    split
+        What is left out together.
+    normal
+        Label of the normal class.
+
+    Raises
+    ------
+    DataError
+        When no flow has a label, or days are to be left out and there is one only.
+    """
+    if rows.labels is None:
+        message = (
+            "flows must have labels to train on, got none; see the column label of the record"
+        )
+        raise DataError(message)
+    chosen = recipe or Recipe()
+    if split == "group":
+        chosen = replace(chosen, memory=False)
+    labelled = rows.labels.is_not_null().to_numpy()
+    y = rows.labels.drop_nulls().to_numpy().astype(np.str_)
+    keys = [key[labelled] for key in rows.keys]
+    periods = periods_of(rows.frame["ts_end"].to_numpy()[labelled], keys[0], split)
+    site = fit_site_model(rows.X[labelled], y, keys, periods, recipe=chosen, normal=normal)
+    card = {
+        "rows": len(y),
+        "unlabelled": int((~labelled).sum()),
+        "classes": {str(k): int((y == k).sum()) for k in site.classes},
+        "normal": str(site.classes[site.normal]),
+        "split": split,
+        "periods": site.periods,
+        "left_out": [_told(part) for part in site.left_out],
+    }
+    names = flow_set(feature_set).names
+    return FlowModel(site, feature_set, names, chosen, card)
+
+
+def _told(part: LeftOut) -> dict[str, Any]:
+    """Give a left-out period's figures for the card."""
+    hits = np.diag(part.confusion)
+    size = part.confusion.sum(axis=0) + part.confusion.sum(axis=1)
+    scores = np.divide(2.0 * hits, size, out=np.zeros(len(hits)), where=size > 0)
+    return {"period": part.period, "confusion": part.confusion.tolist(), "f1": scores.tolist()}
