@@ -14,6 +14,7 @@ import pytest
 
 from eddyline.cli.main import run
 from eddyline.flows.record import CORE_SCHEMA
+from eddyline.read.ingest import IngestReport
 from eddyline.report.json import schema
 from eddyline.scan import scan
 
@@ -335,6 +336,52 @@ def test_an_interrupted_scan_of_logs_keeps_what_was_read(tmp_path: Path) -> None
 
     assert result.input.interrupted
     assert result.flows_judged == 600
+
+
+@pytest.mark.parametrize("command", ["scan", "flows", "learn", "evaluate"])
+def test_an_interruption_says_so_in_every_command(
+    command: str, eddyline: Command, sweep_log: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Exit code 130 and the word, wherever Ctrl-C comes; no model is made of a part."""
+    out = {"flows": ["-o", str(tmp_path / "f.csv")], "learn": ["-o", str(tmp_path / "m.eddy")]}
+
+    def interrupted(_report: IngestReport, _batch: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(IngestReport, "observe", interrupted)
+    done = eddyline(command, sweep_log, *out.get(command, []))
+
+    assert done.code == 130
+    assert "eddyline: interrupted" in done.err
+    assert not (tmp_path / "m.eddy").exists()
+
+
+@pytest.mark.parametrize("command", ["scan", "flows"])
+def test_an_empty_range_of_time_says_so(
+    command: str, eddyline: Command, sweep_log: Path, tmp_path: Path
+) -> None:
+    """Not that there was no flow, but that none lies there."""
+    out = ["-o", str(tmp_path / "f.csv")] if command == "flows" else []
+    done = eddyline(command, sweep_log, "--since", "2031-01-01T00:00:00Z", *out)
+
+    assert done.code == 0
+    told = " ".join((done.out + done.err).split())
+    assert "No flow lies between --since and --until: all" in told
+
+
+def test_the_report_states_the_alarm_levels(eddyline: Command, sweep_log: Path, tmp_path) -> None:
+    """One for each view that was learned; 'why not' repeats them, an error rate has none."""
+    report, verdicts = tmp_path / "r.json", tmp_path / "v.parquet"
+    eddyline("scan", sweep_log, "--json", report, "--verdicts", verdicts, "--quiet")
+    levels = json.loads(report.read_text())["model"]["alarm_levels"]
+    asked = ["incident", "1", "--report", report, "--verdicts", verdicts]
+    told = eddyline(*asked, "--why-not", "10.1.1.25").out
+    rated = eddyline("scan", sweep_log, "--json", "-", "--error-rate", "0.1").out
+
+    assert set(levels) >= {"host", "dyad"}
+    assert all(0 < level <= 0.01 for level in levels.values())
+    assert f"{levels['host']:.2g} for host" in told
+    assert json.loads(rated)["model"]["alarm_levels"] == {}
 
 
 @pytest.mark.parametrize("what", ["flow", "features"])

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eddyline.cli.outputs import INTERRUPTED, stopped
 from eddyline.cli.progress import shown
 from eddyline.errors import InputError
 from eddyline.evaluate.evaluation import Evaluation, evaluate
@@ -72,8 +71,6 @@ def run_evaluate(
     listed = None if truth is None else read_truth(truth)
     with shown("reading", quiet=quiet) as progress:
         result, flows = scan_watched(list(paths), model, settings, progress)
-    if stopped(result.input, "a part of the input is not held against its labels"):
-        return INTERRUPTED
     told = evaluate(flows, result.incidents, listed=listed, top=top, seed=settings.seed)
     if json is not None:
         _write(json, document(result, told))
@@ -117,6 +114,8 @@ def scan_watched(
     pipeline, name = pipeline_for(model, settings)
     wanted = replace(settings, flow_verdicts=True, ignore=IgnoreList())
     result = scan_flows(kept, report, pipeline=pipeline, settings=wanted, name=name)
+    if report.interrupted:
+        raise KeyboardInterrupt  # a part of the input is not held against its labels
     if result.flow_verdicts is None or not result.flows_judged:
         message = (
             "the input must hold flows to evaluate, holds none; check the file and the bounds"
