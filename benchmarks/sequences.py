@@ -89,6 +89,7 @@ def changes() -> list[dict[str, Any]]:
                 "score": f"n-gram {params['order']}, {params['group']}",
                 "found": f"{found.model:.0%}",
                 "best volume": f"{best}: {found.volumes[best]:.0%}",
+                "few distinct tokens": f"{found.repetition:.0%}",
                 "other dyad-hours above": f"{found.false:.2%}",
                 "flows moved": f"{found.flows:.1%}",
                 "bytes moved": f"{found.bytes:.2%}",

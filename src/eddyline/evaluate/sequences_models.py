@@ -109,6 +109,10 @@ CONTENDERS: Final = (
 """The models, cheap ones first."""
 
 
+DEFAULT: Final = ("n-gram 1", "service-bytes", "sum")
+"""Model, token set and score that are told first: what is recommended for dyad-hours."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlowScores:
     """What one model said of every flow; NaN for flows that it did not score.

@@ -249,6 +249,35 @@ def markdown(figures: Sequence[Figure], unit: str, regime: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def default_table(figures: Sequence[Figure], default: tuple[str, str, str]) -> str:
+    """Write how the default stands to the best trivial score, in every unit and regime that was run.
+
+    Parameters
+    ----------
+    figures
+        All of them.
+    default
+        Model, token set and score.
+    """
+    mine = [one for one in figures if (one.model, one.tokens, one.score) == default]
+    if not mine:
+        return ""
+    lines = [
+        f"### The default: {default[0]} on {default[1]}, {default[2]}",
+        "",
+        "| units | regime | AUC [95 %] | within captures | among units of one size | AP | over the best "
+        "trivial score |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in mine:
+        margin = f"{one.over_trivial:+.3f} [{one.over_low:+.3f}, {one.over_high:+.3f}]"
+        lines.append(
+            f"| {one.unit} | {one.regime} | {_area(one)} | {_plain(one.within)} | "
+            f"{_plain(one.same_size)} | {one.ap:.3f} | {margin} |"
+        )
+    return "\n".join([*lines, ""])
+
+
 def _margin(one: Figure) -> str:
     if one.over_trivial is None:
         return "-"

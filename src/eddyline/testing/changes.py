@@ -3,8 +3,8 @@
 What belongs here: routines of hosts with their servers, changes that leave an hour's flows and bytes as
 they were, and how often a model and volumes find them. What does not: any model.
 
-The changes: a host starts a connection that repeats with a beat, in place of as many flows with as many bytes;
-or the services of one routine are called in another order.
+The changes: a host starts a connection that repeats with a beat, in place of as many flows with as many
+bytes; or the services of one routine are called in another order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eddyline.detectors.aggregate import distinct_windows
 from eddyline.detectors.language import LanguageModel
+from eddyline.detectors.vocabulary import Vocabulary
 from eddyline.errors import UsageError
 from eddyline.features.sentences import sentences
 from eddyline.tables import Floats, TokenGroups
@@ -40,6 +42,8 @@ class Found:
         Share of draws in which the model scored a changed dyad-hour above its level.
     volumes
         The same of each volume: flows, bytes and bytes a flow, too many or too few.
+    repetition
+        The same of a small share of distinct tokens, which is no volume but needs no model either.
     false
         Share of unchanged dyad-hours above the model's level.
     flows, bytes
@@ -48,6 +52,7 @@ class Found:
 
     model: float
     volumes: dict[str, float]
+    repetition: float
     false: float
     flows: float
     bytes: float
@@ -218,16 +223,20 @@ def find_change(change: Change, model: LanguageModel, tokens: str, draws: int = 
         moved.append(_moved(quiet, planted))
     rates = {name: float(np.mean([one[name] for one in hits])) for name in hits[0]}
     flows, size = np.max(moved, axis=0)
-    return Found(rates.pop("model"), rates, float(np.mean(false)), float(flows), float(size))
+    model_rate, repetition = rates.pop("model"), rates.pop("few distinct tokens")
+    return Found(model_rate, rates, repetition, float(np.mean(false)), float(flows), float(size))
 
 
 def _volumes(day: pl.DataFrame, groups: TokenGroups) -> dict[str, Floats]:
-    """Give the volumes of dyad-hours, each in both directions."""
+    """Give the volumes of dyad-hours in both directions, and how few distinct tokens they have."""
     total = (day["bytes_out"] + day["bytes_in"]).to_numpy().astype(np.float64)
     size = np.add.reduceat(total[groups.members], groups.offsets[:-1])
     flows = np.diff(groups.offsets).astype(np.float64)
     told = {"flows": flows, "bytes": size, "bytes a flow": size / flows}
-    return {
+    words = Vocabulary.of(groups.tokens).encode(groups.tokens)
+    kinds = distinct_windows(words, groups.offsets, 0)
+    repeated = np.where(flows >= N_BEATS, -kinds / flows, -1.0)
+    return {"few distinct tokens": repeated} | {
         f"{side} {name}": values if side == "many" else -values
         for name, values in told.items()
         for side in ("many", "few")
