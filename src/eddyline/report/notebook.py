@@ -68,6 +68,6 @@ def raster_element(
     counted = shading.rasterize(
         points, aggregator=datashader.count_cat("class"), width=width, height=height, dynamic=False
     )
-    shaded = shading.shade(counted, color_key=colours, min_alpha=200, how="linear", dynamic=False)
+    shaded = shading.shade(counted, color_key=colours, min_alpha=200, cnorm="linear", dynamic=False)
     spread = shading.spread(shaded, px=1, how="over", dynamic=False)
     return spread.relabel(f"{sum(raster.totals):,} flows by {', '.join(raster.group)}")

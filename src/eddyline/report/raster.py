@@ -3,8 +3,8 @@
 What belongs here: which dot a flow falls on, and which class a pixel shows. What does not: pages and files
 (``raster_page.py``, ``raster_png.py``) and the canvas of a scan's report (``canvas.py``).
 
-Source of the picture: Arjona-Medina et al., A Deep Learning Approach for Network Anomaly Detection, 2021: y is
-time, each group has a column, x has no meaning; sound labels form clean blocks in time, wrong ones chaos.
+Source of the picture: Arjona-Medina et al., A Deep Learning Approach for Network Anomaly Detection, 2021: y
+is time, each group has a column, x has no meaning; sound labels form clean blocks in time, wrong ones chaos.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ _FURTHER: Final[tuple[Colour, ...]] = (
     (0x8C, 0x56, 0x4B),
 )
 _REST: Final[Colour] = (0x55, 0x55, 0x55)
+_SPARSE: Final = 4  # dots that cover less than this part of the picture may touch their neighbours
 _MOST_CLASSES: Final = 250  # a palette has 256 colours
 _UNITS_US: Final = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
@@ -144,7 +145,8 @@ def flow_raster(
     frame
         Flows with ``ts``, the columns of ``group`` and the one of ``label``.
     group
-        1 to 3 columns whose values together name a group; ``src_net`` and ``dst_net`` are made from addresses.
+        1 to 3 columns whose values together name a group; ``src_net`` and ``dst_net`` are made from
+        addresses.
     label
         Column of the classes; null is a class of its own.
     time_bin
@@ -165,9 +167,10 @@ def flow_raster(
             else f"{frame.height} flows, group {tuple(group)}"
         )
         message = (
-            f"a picture must have flows, a time, 1 to 3 columns of a group and a class, got {told}"
+            f"a picture must have flows, a time, 1 to 3 columns of a group and a class, got {told}; "
+            f"choose other columns, of {', '.join(frame.columns)}"
         )
-        raise DataError(f"{message}; choose other columns, of {', '.join(frame.columns)}")
+        raise DataError(message)
     groups = group_codes(frame, group)
     classes, labels, totals = _classes(frame[label])
     column, order = _first_seen(groups.codes, len(groups.keys))
@@ -237,9 +240,7 @@ def paint(
     pixels = np.zeros((height, width), dtype=np.uint8)
     x = raster.x.astype(np.int64) * width // raster.groups
     y = raster.row.astype(np.int64) * height // raster.rows
-    scale = max(1, width // WIDTH)
-    wide = min(2 * scale, max(1, width // raster.groups))
-    high = min(2 * scale, max(1, height // raster.rows))
+    wide, high = dot_size(raster, width, height)
     for code in _painting_order(raster, highlight):
         own = raster.label == code
         for dx in range(wide):
@@ -248,6 +249,25 @@ def paint(
                     code + 1
                 )
     return pixels
+
+
+def dot_size(raster: Raster, width: int, height: int) -> tuple[int, int]:
+    """Give the pixels of a dot: two each way, one where dots stand close; more in a finer picture.
+
+    Parameters
+    ----------
+    raster
+        What is drawn.
+    width, height
+        Size in pixels.
+    """
+    most = 2 * max(1, width // WIDTH)
+    if _SPARSE * len(raster.x) * most * most < width * height:
+        return most, most
+    return (
+        min(most, max(1, width // raster.groups)),
+        min(most, max(1, height // raster.rows)),
+    )
 
 
 def palette(raster: Raster, highlight: str | None = None) -> tuple[Colour, ...]:

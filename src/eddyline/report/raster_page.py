@@ -2,8 +2,8 @@
 
 What belongs here: what the page holds and its safety. What does not: which pixel shows what (``raster.py``).
 
-Each panel carries three small pictures: dots for the whole view, dots for zooming, flows of each dot. A policy
-allows the page's own style sheet and script by their hashes, and nothing else.
+Each panel carries three small pictures: dots for the whole view, dots for zooming, flows of each dot. A
+policy allows the page's own style sheet and script by their hashes, and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from eddyline.errors import InputError, UsageError
 from eddyline.flows.text import neutral_text
 from eddyline.report.png import data_uri, png
-from eddyline.report.raster import HEIGHT, WIDTH, Raster, paint, palette
+from eddyline.report.raster import HEIGHT, WIDTH, Raster, dot_size, paint, palette
 
 FACTOR: Final = 3
 """How many times finer the picture for zooming is."""
@@ -117,8 +117,8 @@ def write_raster_html(
     try:
         path.write_text(page, "utf-8")
     except OSError as error:
-        message = f"{path}: the picture must go to a file that can be written, {error.strerror}; choose another"
-        raise InputError(message) from error
+        message = f"{path}: the picture must go to a file that can be written, {error.strerror}; "
+        raise InputError(message + "choose another path") from error
 
 
 def _same_flows(panels: Sequence[Panel]) -> Raster:
@@ -129,7 +129,10 @@ def _same_flows(panels: Sequence[Panel]) -> Raster:
     rasters = [panel.raster for panel in panels]
     facts = {(r.groups, r.rows, r.first_us, r.step_us, r.group) for r in rasters}
     if len(facts) > 1:
-        message = f"panels must be of the same flows, groups and steps, got {len(facts)} kinds; make both from one table"
+        message = (
+            f"panels must be of the same flows, groups and steps, got {len(facts)} kinds; "
+            "make both from one table"
+        )
         raise UsageError(message)
     return rasters[0]
 
@@ -160,7 +163,7 @@ def _panel(number: int, panel: Panel, highlight: str | None) -> dict[str, Any]:
 
 
 def _distinct(colours: Sequence[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
-    """Make colours that look the same differ in their last bits, so that the page can tell classes by them."""
+    """Make colours that look the same differ in their last bits, so that the page can tell classes."""
     seen: set[tuple[int, int, int]] = set()
     out = []
     for red, green, blue in colours:
@@ -181,8 +184,7 @@ def _levels(raster: Raster) -> NDArray[np.uint8]:
     pixels = np.zeros((height, width), dtype=np.uint8)
     x = raster.x.astype(np.int64) * width // raster.groups
     y = raster.row.astype(np.int64) * height // raster.rows
-    wide = min(2 * FACTOR, max(1, width // raster.groups))
-    high = min(2 * FACTOR, max(1, height // raster.rows))
+    wide, high = dot_size(raster, width, height)
     order = np.argsort(level, kind="stable")
     for dx in range(wide):
         for dy in range(high):

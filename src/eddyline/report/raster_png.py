@@ -60,8 +60,8 @@ def write_raster_png(
     try:
         figure.savefig(path, format="png")
     except OSError as error:
-        message = f"{path}: the picture must go to a file that can be written, {error.strerror}; choose another"
-        raise InputError(message) from error
+        message = f"{path}: the picture must go to a file that can be written, {error.strerror}; "
+        raise InputError(message + "choose another path") from error
 
 
 def _draw(axes: Any, panel: Panel, highlight: str | None) -> None:

@@ -12,7 +12,7 @@
   const STEPS = [1e3, 1e4, 1e5, 1e6, 2e6, 5e6, 1e7, 3e7, 6e7, 3e8, 6e8, 18e8, 36e8, 108e8, 216e8, 432e8, 864e8, 6048e8];
   const load = (id) => {
     const image = document.getElementById(id);
-    return image.decode().then(() => image);
+    return image.complete ? image : new Promise((ready) => { image.onload = () => ready(image); });
   };
   const levels = (image) => {
     const sheet = new OffscreenCanvas(image.width, image.height);
