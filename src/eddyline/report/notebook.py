@@ -68,6 +68,17 @@ def raster_element(
     counted = shading.rasterize(
         points, aggregator=datashader.count_cat("class"), width=width, height=height, dynamic=False
     )
-    shaded = shading.shade(counted, color_key=colours, min_alpha=200, cnorm="linear", dynamic=False)
+    shaded = shading.shade(
+        counted, color_key=colours, min_alpha=200, cnorm="linear", dynamic=False
+    )
     spread = shading.spread(shaded, px=1, how="over", dynamic=False)
-    return spread.relabel(f"{sum(raster.totals):,} flows by {', '.join(raster.group)}")
+    named = spread.relabel(f"{sum(raster.totals):,} flows by {', '.join(raster.group)}")
+    loaded = holoviews.Store.loaded_backends()
+    if "bokeh" in loaded:
+        named = named.opts(width=width, height=height, invert_yaxis=True, backend="bokeh")
+    if "matplotlib" in loaded:
+        size = (width / 100, height / 100)
+        named = named.opts(
+            aspect=width / height, fig_inches=size, invert_yaxis=True, backend="matplotlib"
+        )
+    return named
