@@ -37,7 +37,9 @@ def column_groups(sums: Floats, products: Floats, largest: int) -> list[Sizes]:
     spread = np.sqrt(sums[1])
     scale = np.outer(spread, spread)
     scale[scale == 0] = 1e-100  # a constant column lies at distance 1 from all others
-    distance = np.maximum(1.0 - products / scale, 0.0)
+    with np.errstate(invalid="ignore", over="ignore"):  # sums of numbers beyond 1e150 overflow
+        distance = np.maximum(1.0 - products / scale, 0.0)
+    distance[~np.isfinite(distance)] = 1.0
     waiting = [to_tree(linkage(distance[np.triu_indices(width, 1)], "single"))]
     groups = []
     while waiting:

@@ -369,6 +369,6 @@ def into_unit(
         if not stretch:
             scaled[j] = values[j]
         elif high > low:
-            scaled[j] = (values[j] - low) / (high - low)
+            scaled[j] = (0.5 * values[j] - 0.5 * low) / (0.5 * high - 0.5 * low)  # no overflow
         else:
             scaled[j] = np.sign(values[j] - low)

@@ -22,6 +22,12 @@ from eddyline.tables import Floats
 SMALLEST_RANGE = 1e-16
 """Added to a column's range before dividing by it; the authors'."""
 
+LARGEST = 1e300
+"""Numbers beyond it count as this large, so that their differences stay finite."""
+
+FARTHEST = 1e100
+"""Ranges beyond the learned one, at most, so that squares of errors stay finite."""
+
 
 class KitNet(StreamDetector):
     """Score rows by how badly a band of small autoencoders rebuilds them.
@@ -233,11 +239,11 @@ def run(
     for i in range(rows.shape[0]):
         if len(scores) > 0:
             for j in range(n_inputs):
-                inputs[j] = rows[i, order[j]]
+                inputs[j] = min(max(rows[i, order[j]], -LARGEST), LARGEST)
             scores[i] = pass_row(inputs, n_inputs, False, rate, plan, state, room)
         if learn:
             for j in range(n_inputs):
-                inputs[j] = rows[i, order[j]]
+                inputs[j] = min(max(rows[i, order[j]], -LARGEST), LARGEST)
             pass_row(inputs, n_inputs, True, rate, plan, state, room)
 
 
@@ -272,7 +278,8 @@ def pass_row(
             value = inputs[j]
             if learn:
                 ranges[0, j], ranges[1, j] = min(ranges[0, j], value), max(ranges[1, j], value)
-            inputs[j] = (value - ranges[0, j]) / (ranges[1, j] - ranges[0, j] + SMALLEST_RANGE)
+            value = (value - ranges[0, j]) / (ranges[1, j] - ranges[0, j] + SMALLEST_RANGE)
+            inputs[j] = min(max(value, -FARTHEST), FARTHEST)
         error = rebuild(inputs, part, plan, state[0], state[1], room)
         if learn:
             step(inputs, part, rate, plan, state[0], state[1], room)

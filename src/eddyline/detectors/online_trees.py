@@ -183,7 +183,8 @@ def grow(
     for i in range(n_points):
         for j in range(width):
             low, high = box[tree, top, 0, j], box[tree, top, 1, j]
-            points[i, j] = low + (high - low) * draw(draws, tree)
+            part = draw(draws, tree)
+            points[i, j] = low * (1.0 - part) + high * part  # the range itself may overflow
     order = np.arange(n_points)
     stack = np.empty((64, 4), np.int64)
     stack[0, 0], stack[0, 1], stack[0, 2] = top, 0, n_points
@@ -199,7 +200,8 @@ def grow(
             continue
         chosen = column_to_cut(box[tree, node], draws, tree)
         low, high = box[tree, node, 0, chosen], box[tree, node, 1, chosen]
-        place = low + (high - low) * draw(draws, tree)
+        part = draw(draws, tree)
+        place = low * (1.0 - part) + high * part
         column[tree, node], cut[tree, node] = chosen, place
         middle = first
         for i in range(first, end):

@@ -28,6 +28,7 @@ from eddyline.testing.check_detector import fail
 from eddyline.testing.streams import (
     SOME,
     bytes_of,
+    extreme_rows,
     later,
     same_state,
     started,
@@ -102,6 +103,13 @@ def check_scores_are_finite_float64(cls: type[StreamDetector]) -> None:
             fail(cls, "scores are finite float64 of shape (n,)", f"{scores.dtype} {scores.shape}")
         if not np.array_equal(model.score_samples(given), -scores):
             fail(cls, "score_samples is -anomaly_score", "a difference")
+    for scores in (
+        model.anomaly_score(extreme_rows(cls, rows)),
+        model.partial_fit(extreme_rows(cls, rows)).anomaly_score(extreme_rows(cls, rows)),
+        cls().score_and_learn(np.tile(extreme_rows(cls, rows), (9, 1))),
+    ):
+        if not np.isfinite(scores).all():
+            fail(cls, "scores of numbers of 1e300 are finite", scores[~np.isfinite(scores)][:3])
     cold = cls()
     first = usual_rows(cls, n=cold.warm_rows)
     if cold.score_and_learn(first).any():
