@@ -19,7 +19,17 @@ from eddyline.classifiers.registry import CLASSIFIERS, classifier_class
 from eddyline.cli.main import app
 from eddyline.detectors.registry import MATRIX, SEQUENCE, STREAM, detector_class, stream_detector
 from eddyline.detectors.stream import EdgeDetector
-from eddyline.features import around, damped
+from eddyline.features import around, damped, nad
+from eddyline.features.dictionary import Feature
+from eddyline.features.nad_names import (
+    ADDRESS_EXTRAS,
+    FILE_EXTRAS,
+    FLOW_EXTRAS,
+    IP_FEATURES,
+    NAD113,
+    PROBE_EXTRAS,
+    SWEEP,
+)
 from eddyline.features.registry import VIEWS
 from eddyline.flows.record import CORE, QUALITY, SCHEMA_VERSION, STATES, STATISTICS, Column
 from eddyline.incidents.incident import ATTACKS
@@ -122,12 +132,50 @@ They are a kernel, not a view: `eddyline.features.damped.DampedStatistics().upda
 
 {kernel}
 
+## The set `nad113` and its extras
+
+{_plain(_doc(nad))}
+
+`eddyline.features.nad.nad_table(flows)` gives them for a whole input, `NadStream().update(flows)` batch after batch; `NadOptions` says which set and which form.
+`nad113` has the columns below in this order; `flow-noip` leaves out what only IPv4 addresses have ({_names(IP_FEATURES)}).
+
+{_rows(NAD113)}
+
+`nad113+` and `flow-noip+` add, of any flow:
+
+{_rows(FLOW_EXTRAS)}
+
+of IPv4 addresses alone:
+
+{_rows(ADDRESS_EXTRAS)}
+
+and looking ahead over a whole file (`probe_run` and `is_probe` of IPv4 addresses alone):
+
+{_rows((*FILE_EXTRAS, *PROBE_EXTRAS))}
+
+`{SWEEP.name}` must be asked for: {SWEEP.formula}; it helped where it was tuned and hurt on later days.
+
 ## The set `around`
 
 What classifiers learn from: a flow alone, and what its pair, service and hosts did in the last minute and hour, from earlier flows only.
 
 {flow_sets}
 """
+
+
+def _rows(features: Iterable[Feature]) -> str:
+    """Give a table of features."""
+    rows = [(f"`{f.name}`", f.unit, f.formula, f.words) for f in features]
+    return table(["feature", "unit", "formula", "in words"], rows)
+
+
+def _names(features: Iterable[Feature]) -> str:
+    return ", ".join(f"`{f.name}`" for f in features)
+
+
+def _doc(module: Any) -> str:
+    """Give the last paragraph of a module's docstring."""
+    return (inspect.getdoc(module) or "").rpartition("\n\n")[2]
 
 
 def detectors_page() -> str:
