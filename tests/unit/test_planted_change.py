@@ -35,7 +35,7 @@ def test_a_beat_on_a_usual_service_is_found_by_its_gaps() -> None:
 
 
 @pytest.mark.slow
-def test_a_host_that_only_moves_its_browsing_stays_silent() -> None:
+def test_an_hour_without_a_change_stays_silent() -> None:
     found = find_change("none", NGram(**DEFAULT), "service-bytes")  # type: ignore[arg-type]
 
     assert found.model <= 0.1

@@ -112,6 +112,9 @@ def sequences(
     draws: Annotated[
         int, typer.Option(help="Resamplings of pairs behind each band.", min=100)
     ] = 1_000,
+    kept_only: Annotated[
+        bool, typer.Option(help="Tell only what the cache holds; train nothing.")
+    ] = False,
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Write every figure as JSON.")
     ] = None,
@@ -126,5 +129,6 @@ def sequences(
         regimes=regimes,
         seeds=seeds,
         draws=draws,
+        kept_only=kept_only,
         json_out=json_out,
     )

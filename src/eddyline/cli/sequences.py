@@ -26,6 +26,7 @@ def run_sequences(
     regimes: str,
     seeds: int,
     draws: int,
+    kept_only: bool,
     json_out: Path | None,
 ) -> None:
     """Run the experiment and print its tables.
@@ -40,7 +41,7 @@ def run_sequences(
         Names with commas between, ``all``, or ``counted`` for those that need no torch.
     regimes
         Names with commas between, or ``all``.
-    seeds, draws
+    seeds, draws, kept_only
         As for ``run``.
     json_out
         File to write, or None.
@@ -55,6 +56,7 @@ def run_sequences(
         seeds=seeds,
         draws=draws,
         cache=cache,
+        kept_only=kept_only,
         tell=lambda line: print(line, file=sys.stderr),
     )
     if json_out is not None:

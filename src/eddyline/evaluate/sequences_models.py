@@ -161,6 +161,25 @@ def folds(regime: str, corpus: Corpus, groups: TokenGroups) -> Iterator[tuple[Ma
         raise UsageError(message)
 
 
+def kept_seeds(
+    contender: Contender, regime: str, tokens: str, corpus: Corpus, seeds: int, cache: Path
+) -> list[int]:
+    """Give the seeds whose scores a cache holds already.
+
+    Parameters
+    ----------
+    contender, regime, tokens, corpus, cache
+        As for ``score_flows``.
+    seeds
+        Seeds to ask for, from 0.
+    """
+    return [
+        seed
+        for seed in range(seeds)
+        if (cache / _file_name(contender, regime, tokens, corpus, seed)).is_file()
+    ]
+
+
 def score_flows(
     contender: Contender, regime: str, tokens: str, corpus: Corpus, seed: int, cache: Path | None
 ) -> FlowScores:

@@ -18,7 +18,7 @@ from eddyline.evaluate.sequences import (
     trivial_scores,
     word_numbers,
 )
-from eddyline.evaluate.sequences_models import REGIMES, Contender, score_flows
+from eddyline.evaluate.sequences_models import REGIMES, Contender, kept_seeds, score_flows
 from eddyline.evaluate.sequences_tables import SCORES, Figure, Ranking, unit_scores
 from eddyline.tables import Floats, Integers
 
@@ -36,6 +36,7 @@ def run(
     seeds: int = 5,
     draws: int = DRAWS,
     cache: Path | None = None,
+    kept_only: bool = False,
     tell: Tell = lambda _: None,
 ) -> list[Figure]:
     """Score the corpus by every model and give the figures of every unit, regime and score.
@@ -54,6 +55,8 @@ def run(
         Resamplings behind a band.
     cache
         Folder that keeps the scores; a run that was broken off goes on where it was.
+    kept_only
+        True to tell only what the cache holds, with as many seeds as it has.
     tell
         Called with a line for each scoring.
     """
@@ -67,7 +70,12 @@ def run(
                 if name not in numbers:
                     numbers[name] = word_numbers(corpus.groups(name), len(corpus.attack))
                 scored = []
-                for seed in range(seeds if contender.neural else 1):
+                wanted = list(range(seeds if contender.neural else 1))
+                if kept_only and cache is not None:
+                    wanted = kept_seeds(contender, regime, tokens, corpus, len(wanted), cache)
+                if not wanted:
+                    continue
+                for seed in wanted:
                     scored.append(score_flows(contender, regime, tokens, corpus, seed, cache))
                     tell(f"{regime}: {contender.name}, {tokens}, seed {seed}")
                 for unit, units in _units_of(corpus).items():
