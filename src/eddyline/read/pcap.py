@@ -43,8 +43,10 @@ HEADER_BYTES: Final = 24
 MOST_CAPTURED: Final = 262_144
 """Captured bytes that a record may claim; libpcap's bound, over any frame."""
 
-NEXT_LINE: Final = 64
-"""Where a frame's headers go on in memory; asked for while the record is read."""
+LINE_BYTES: Final = 64
+"""Bytes that come from memory at once."""
+AHEAD_BYTES: Final = 3_072
+"""How far ahead of the record at hand the file is asked for."""
 
 # Magic as the bytes stand in the file: (swapped, nanoseconds, bytes of a record header).
 _MAGICS: Final[dict[bytes, tuple[bool, bool, int]]] = {
@@ -101,6 +103,9 @@ def index(data: NDArray[np.uint8], state: Any, packets: NDArray[np.int64]) -> Wo
     """
     numbers = state[0]
     at, swapped, header = numbers[S_POSITION], numbers[S_SWAPPED], numbers[S_RECORD]
+    ahead = int64(
+        at
+    )  # where a record begins is known only from the one before: all lines are asked for
     count = 0
     while count < packets.shape[0]:
         if at == data.size:
@@ -109,7 +114,10 @@ def index(data: NDArray[np.uint8], state: Any, packets: NDArray[np.int64]) -> Wo
         if data.size - at < header:
             numbers[S_STATUS] = CUT
             break
-        prefetch(data, min(at + NEXT_LINE, data.size - 1), 0)
+        ahead = max(ahead, at)
+        while ahead < min(at + AHEAD_BYTES, data.size):
+            prefetch(data, int(ahead), 0)
+            ahead += LINE_BYTES
         captured, length = word(data, at + 8, swapped), word(data, at + 12, swapped)
         lengths = numbers[S_LENGTHS]
         if lengths == CAPTURED_LAST or (lengths == AS_THEY_FIT and captured > length):

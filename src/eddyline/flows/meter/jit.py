@@ -32,8 +32,8 @@ OTHER_NUMBA: Final = (AttributeError, ImportError, TypeError, RuntimeError)
 PATIENCE_S: Final = 1.5
 """A kernel that is on disk is ready sooner; whoever waits longer is told why."""
 
-COMPILE_S: Final = 15
-"""Seconds that compilation takes, for the notice only: 16 s of CPU were measured on a busy server core."""
+COMPILE_S: Final = 20
+"""Seconds that compilation takes, for the notice only: 22 s of CPU were measured on a busy server core."""
 
 
 _OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "_nrt": False}
