@@ -375,16 +375,9 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
         legs.append(LegSummary("generic", "all", "rules", 0, 0, 0, RULES_NOTE))
     first, last = pipeline.trained_us or (None, None)
     kind = "saved" if saved else "capture"
-    return ModelSummary(
-        kind,
-        name,
-        pipeline.trained_flows,
-        first,
-        last,
-        tuple(legs),
-        pipeline.left_out,
-        pipeline.alarm_levels if pipeline.fitted else {},
-    )
+    levels = pipeline.alarm_levels if pipeline.fitted else {}
+    learned = (pipeline.trained_flows, first, last, tuple(legs), pipeline.left_out)
+    return ModelSummary(kind, name, *learned, levels)
 
 
 def _promise(pipeline: Pipeline) -> str:

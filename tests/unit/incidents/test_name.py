@@ -12,9 +12,9 @@ from eddyline.features.columns import derive
 from eddyline.incidents import name, rank
 from eddyline.incidents.find import PATTERNS, look
 from eddyline.incidents.group import Grouper
-from eddyline.incidents.saga import Saga
 from eddyline.incidents.incident import ATTACKS
 from eddyline.incidents.patterns.levels import STRICT
+from eddyline.incidents.saga import Saga
 from eddyline.incidents.tell import tell
 from eddyline.testing import shapes, traffic
 from eddyline.testing.traffic import START_US, VAIN, flows
