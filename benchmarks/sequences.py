@@ -54,9 +54,9 @@ def main() -> None:
 
 def cost() -> list[dict[str, Any]]:
     """Score four hours of an office, a host's hour a group, by every model and the causal net both ways."""
-    learned = sentences(office_day(20, 2, 0), "service-bytes", group_by="source_hour")
+    learned = sentences(office_day(20, 2, 0), "proto-bytes", group_by="source_hour")
     day = office_day(40, 4, 1)
-    groups = sentences(day, "service-bytes", group_by="source_hour")
+    groups = sentences(day, "proto-bytes", group_by="source_hour")
     causal = Causal(least_steps=50, epochs=1).fit(learned)
     radford = Radford(least_steps=20, epochs=1, batch=64).fit(learned)
     online = OnlineNGram().fit(learned)
@@ -69,6 +69,7 @@ def cost() -> list[dict[str, Any]]:
         "n-gram 2": NGram().fit(learned).token_scores,
         "online n-gram 2, scored and learned": online.score_then_learn,
     }
+    # The paper's token set; the last layer grows with the tokens and is paid once a flow either way.
     rows = [_timed(name, scorer, groups) for name, scorer in scorers.items()]
     first = rows[0]["flows a second"]
     for row in rows:

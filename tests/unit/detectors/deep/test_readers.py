@@ -97,7 +97,7 @@ def test_expected_tokens_are_named(cls: type[ReaderModel]) -> None:
     (told,) = model.surprises(groups_of([["web", "dns", "mail", "irc", "dns", "mail"]]))
 
     assert told.place == 3
-    assert told.expected[0].token == "web"
+    assert [guess.token for guess in told.expected].index("web") == 0
     assert told.expected[0].probability > 0.5 > told.probability
 
 
