@@ -240,14 +240,7 @@ def _address_codes(
     ends = [frame[name].cast(pl.Categorical()).alias("address") for name in ("src_ip", "dst_ip")]
     distinct = pl.concat([end.unique() for end in ends]).unique()
     codes = distinct.to_physical().to_numpy()
-    order = np.argsort(codes)
-    physical = [end.to_physical().to_numpy() for end in ends]
-    if not len(codes) or int(codes[order[-1]]) > 4 * frame.height + 1024:
-        places = [order[np.searchsorted(codes[order], p)].astype(np.int32) for p in physical]
-    else:
-        table = np.zeros(int(codes[order[-1]]) + 1, dtype=np.int32)
-        table[codes] = np.arange(len(codes), dtype=np.int32)
-        places = [table[p] for p in physical]
+    places = [_places(end.to_physical(), codes) for end in ends]
     return places[0], places[1], distinct.cast(pl.String)
 
 
@@ -342,23 +335,30 @@ def _apps(
     ]
     by_port = np.full(65_536, _OTHERS, dtype=np.int16)
     by_port[list(_APP_OF_PORT)] = [place[name] for name in _APP_OF_PORT.values()]
-    physical = apps.to_physical()
-    if not texts:
-        code, key = np.zeros(len(apps), np.int16), np.zeros(len(apps), np.int64)
-    else:
-        told = physical.cast(pl.Int64).fill_null(-1)
-        numbers = distinct.to_physical().cast(pl.Int64)
-        order = np.argsort(numbers.to_numpy())
-        at = order[
-            np.searchsorted(numbers.to_numpy()[order], told.to_numpy()).clip(0, len(order) - 1)
-        ]
-        code, key = np.array(known, np.int16)[at], np.array(keys, np.int64)[at]
+    numbers = distinct.to_physical().to_numpy()
+    at = _places(apps.to_physical().fill_null(int(numbers[0]) if len(numbers) else 0), numbers)
+    code = np.array([*known, 0], dtype=np.int16)[at]
+    key = np.array([*keys, 0], dtype=np.int64)[at]
+    if not apps.null_count():
+        return code, key
     missing = apps.is_null().to_numpy()
-    if missing.any():
-        ported = (proto == 6) | (proto == 17)
-        guess = np.where(ported, by_port[dpt & 0xFFFF], _OTHERS)
-        guess = np.where((proto == 1) | (proto == 58), place["icmp"], guess)
-        guess = np.where(proto == 2, place["igmp"], guess).astype(np.int16)
-        code = np.where(missing, guess, code).astype(np.int16)
-        key = np.where(missing, guess.astype(np.int64), key)
-    return code, key
+    ported = (proto == 6) | (proto == 17)
+    guess = np.where(ported, by_port[dpt & 0xFFFF], _OTHERS)
+    guess = np.where((proto == 1) | (proto == 58), place["icmp"], guess)
+    guess = np.where(proto == 2, place["igmp"], guess).astype(np.int16)
+    code = np.where(missing, guess, code).astype(np.int16)
+    return code, np.where(missing, guess.astype(np.int64), key)
+
+
+def _places(values: pl.Series, distinct: NDArray[np.uint32]) -> NDArray[np.int32]:
+    """Give the place of each value among the distinct ones; by a table unless codes are far apart."""
+    codes = values.to_numpy()
+    order = np.argsort(distinct)
+    if not len(distinct):
+        return np.zeros(len(codes), dtype=np.int32)
+    if int(distinct[order[-1]]) > 4 * len(codes) + 1024:
+        return order[np.searchsorted(distinct[order], codes)].astype(np.int32)
+    table = np.zeros(int(distinct[order[-1]]) + 1, dtype=np.int32)
+    table[distinct] = np.arange(len(distinct), dtype=np.int32)
+    found: NDArray[np.int32] = table[codes]
+    return found

@@ -15,8 +15,8 @@ import numpy as np
 from eddyline.features.compiled import kernel, part
 from eddyline.features.tables64 import add, find, give_back, remove, take
 
-# Columns of an address. Its latest flows, as source and as destination, are in a ring each: a short one that every
-# address has, or a long one of the pool.
+# Columns of an address. Its latest flows, as source and as destination, are in a ring each: a short one that
+# every address has, or a long one of the pool.
 _UID, _REFS, _MARK, _INSIDE = 2, 3, 4, 5
 _SRC, _DST = (
     6,
@@ -31,7 +31,7 @@ _LAST, _SRC_POS, _DST_POS, _PAIR_REFS, _IN_DST, _IN_SRC = range(2, 8)
 PAIR_WIDTH = 8
 _NEVER = -(1 << 62)
 
-# Columns of a service (source and destination port, or destination and source port): flows in each time window.
+# Columns of a service (source and destination port, or destination and source port): flows in each window.
 SERVICE_WIDTH = 4
 
 SHORT: Final = 8
