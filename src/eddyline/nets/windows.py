@@ -34,7 +34,7 @@ class Windows:
     counts
         How often.
     place
-        The pair of every token of the corpus, shape ``(n,)``.
+        The pair of every token of the corpus, shape ``(n,)``; -1 for tokens that were left out.
     """
 
     contexts: Integers
@@ -44,7 +44,9 @@ class Windows:
     place: Integers
 
 
-def cut_windows(words: Integers, offsets: Integers, context: int = 10) -> Windows:
+def cut_windows(
+    words: Integers, offsets: Integers, context: int = 10, *, score_first: bool = True
+) -> Windows:
     """Cut groups into windows of the tokens before each token, and count equal ones once.
 
     Parameters
@@ -53,6 +55,8 @@ def cut_windows(words: Integers, offsets: Integers, context: int = 10) -> Window
         Token numbers of the groups, and where each starts.
     context
         Tokens before at the most.
+    score_first
+        False to leave out each group's first token, as the follow-up paper does; its place is -1.
     """
     starts = np.repeat(offsets[:-1], np.diff(offsets))
     at = np.arange(len(words)) - starts
@@ -63,7 +67,10 @@ def cut_windows(words: Integers, offsets: Integers, context: int = 10) -> Window
         here = step < lengths
         rows[here, step + 1] = words[(np.arange(len(words)) - lengths + step)[here]]
     rows[:, -1] = words
-    distinct, place, counts = _distinct_rows(rows)
+    kept = np.ones(len(words), dtype=bool) if score_first else at > 0
+    distinct, of_kept, counts = _distinct_rows(rows[kept])
+    place = np.full(len(words), -1, np.int64)
+    place[kept] = of_kept
     n = (distinct[:, :-1] != PAD).sum(axis=1)
     body = distinct.astype(np.int64)
     return Windows(body[:, :-1], n, body[:, -1], counts.astype(np.float64), place)

@@ -259,6 +259,36 @@ def check_not_fitted_is_named(cls: type[SequenceDetector]) -> None:
         fail(cls, "use before fit raises NotFittedError", "something else")
 
 
+def check_training_worked(cls: type[SequenceDetector]) -> None:
+    """Check that a net learned: every weight moved, the loss fell, and scores are not all one.
+
+    For detectors on nets, which leave ``losses_``, the loss of each pass, and ``moved_``, the largest change
+    of each array of weights; not one of ``CHECKS``, which hold for counting too.
+
+    Parameters
+    ----------
+    cls
+        The class; all its arguments have defaults.
+
+    Raises
+    ------
+    ConformanceError
+        When a promise is broken.
+    """
+    model = cls().fit(groups_of(usual_groups()))
+    losses, moved = (
+        np.asarray(getattr(model, "losses_", [])),
+        np.asarray(getattr(model, "moved_", [])),
+    )
+    if not len(moved) or not (moved > 0).all():
+        fail(cls, "moves every weight in training", moved)
+    if len(losses) < 2 or not losses[-1] < 0.9 * losses[0]:
+        fail(cls, "lowers its loss by a tenth at the least", losses)
+    scores = model.anomaly_score(groups_of(usual_groups(1)))
+    if len(np.unique(scores)) < len(scores) // 10:
+        fail(cls, "gives different groups different scores", np.unique(scores))
+
+
 CHECKS: tuple[SequenceCheck, ...] = (
     check_scores_are_finite_float64,
     check_a_strange_token_ranks_first,

@@ -141,6 +141,14 @@ def test_windows_are_the_ten_tokens_before() -> None:
     assert windows.lengths[windows.place].tolist() == [*range(1, 11), 11, 11, 11]
 
 
+def test_the_follow_up_leaves_out_the_first_of_a_group() -> None:
+    windows = cut_windows(np.array([3, 4, 5, 6]), np.array([0, 3, 4]), score_first=False)
+
+    assert sorted(windows.targets.tolist()) == [4, 5]
+    assert (windows.place < 0).tolist() == [True, False, False, True]
+    assert windows.counts.sum() == 2
+
+
 def test_equal_windows_count_once_and_weigh_as_often_as_they_occur() -> None:
     words, offsets = some_words(3, 5).repeat(400), np.arange(0, 1201, 30)
     windows = cut_windows(words, offsets)
