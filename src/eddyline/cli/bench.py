@@ -132,3 +132,23 @@ def sequences(
         kept_only=kept_only,
         json_out=json_out,
     )
+
+
+@bench.command("nad2021")
+def nad2021(
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder with 1203_firewall.csv and others.")
+    ],
+    features: Annotated[
+        str, typer.Option(help="nad113, nad113+, flow-noip or flow-noip+.")
+    ] = "nad113+",
+    method: Annotated[str, typer.Option(help="A classifier: boosting, snn, tabm …")] = "boosting",
+    seeds: Annotated[int, typer.Option(help="Runs of each left-out day.", min=1)] = 1,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every run as JSON.")
+    ] = None,
+) -> None:
+    """Leave each labelled day of NAD 2021 out once (files under signed agreement)."""
+    from eddyline.cli.nad2021 import run_bench_nad2021
+
+    run_bench_nad2021(data, features=features, method=method, seeds=seeds, json_out=json_out)

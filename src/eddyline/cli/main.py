@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from eddyline.cli.bench import bench
+from eddyline.cli.labelled import classify, train
 from eddyline.cli.options import (
     INTERRUPTED,
     Budget,
@@ -66,6 +67,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bench)
+app.command()(train)
+app.command()(classify)
 
 
 COLLECT_AFTER: Final = 100_000
@@ -186,79 +189,6 @@ def learn(
         seed=seed,
     )
     raise typer.Exit(run_learn(paths, out, settings, quiet=quiet))
-
-
-@app.command()
-def train(
-    paths: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the model (*.eddy).")],
-    labels: Annotated[
-        str,
-        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
-    ] = "label",
-    method: Annotated[
-        str, typer.Option("--method", help="A classifier: boosting, snn, tabm or a plug-in's.")
-    ] = "boosting",
-    split: Annotated[
-        str,
-        typer.Option("--split", help="Left out together: day, group (pairs of hosts) or auto."),
-    ] = "auto",
-    normal: Annotated[
-        str | None, typer.Option("--normal", help="Label of normal flows; else the commonest.")
-    ] = None,
-    columns: ColumnMap = None,
-    seed: Seed = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Learn the classes of labelled flows and write a model."""
-    from eddyline.cli.train import run_train
-
-    code = run_train(
-        paths,
-        out,
-        labels=labels,
-        method=method,
-        split=split,
-        normal=normal,
-        columns=columns,
-        seed=seed,
-        quiet=quiet,
-    )
-    raise typer.Exit(code)
-
-
-@app.command()
-def classify(
-    paths: Inputs,
-    model: Annotated[Path, typer.Option("-m", "--model", help="Model made by 'eddyline train'.")],
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", help="Table (.parquet, .csv, .jsonl), or - for JSON lines."),
-    ] = None,
-    sessions: Annotated[
-        bool,
-        typer.Option("--sessions", help="Let the flows of a pair vote, each with those before."),
-    ] = False,
-    prior_correction: Annotated[
-        bool,
-        typer.Option("--prior-correction", help="Follow the class shares of these flows."),
-    ] = False,
-    columns: ColumnMap = None,
-    quiet: Quiet = False,
-) -> None:
-    """Label flows by a model of 'eddyline train'."""
-    from eddyline.cli.classify import run_classify
-
-    code = run_classify(
-        paths,
-        model,
-        out,
-        sessions=sessions,
-        prior_correction=prior_correction,
-        columns=columns,
-        quiet=quiet,
-    )
-    raise typer.Exit(code)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.cli.settings import map_of
 from eddyline.errors import UsageError
+from eddyline.features.sets import flow_set
 from eddyline.flows.batch import FlowBatch
 from eddyline.read.flows import read_flows
 from eddyline.read.ingest import IngestReport
@@ -33,6 +34,7 @@ def run_train(
     *,
     labels: str,
     method: str,
+    features: str,
     split: Any,
     normal: str | None,
     columns: Sequence[str] | None,
@@ -51,6 +53,8 @@ def run_train(
         Column of the labels: ``label``, ``label_detail``, or a column of an ordinary CSV.
     method
         Name of a classifier.
+    features
+        Name of a feature set.
     split
         ``auto``, ``day`` or ``group``.
     normal
@@ -74,6 +78,7 @@ def run_train(
     if method not in classifier_names():
         message = f"--method must be one of {', '.join(classifier_names())}, got {method!r}"
         raise UsageError(message)
+    flow_set(features)
     classifier_class(method)  # a missing extra is told before the flows are read
     report = IngestReport()
     column_map = map_of(columns) or {}
@@ -85,7 +90,7 @@ def run_train(
         )
         told = _labelled(batches, labels)
         recipe = Recipe(method=method, params={"seed": seed})
-        model = train(told, recipe=recipe, split=split, normal=normal)
+        model = train(told, recipe=recipe, feature_set=features, split=split, normal=normal)
     model.save(out)
     if not quiet:
         _tell(model, out, report)

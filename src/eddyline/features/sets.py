@@ -16,6 +16,10 @@ from eddyline.errors import UsageError
 
 SETS: Final[dict[str, str]] = {
     "around": "eddyline.features.around:Around",
+    "nad113": "eddyline.features.nad_sets:Nad113",
+    "nad113+": "eddyline.features.nad_sets:Nad113Plus",
+    "flow-noip": "eddyline.features.nad_sets:FlowNoIp",
+    "flow-noip+": "eddyline.features.nad_sets:FlowNoIpPlus",
 }
 """Every set by its name: ``module:class``."""
 

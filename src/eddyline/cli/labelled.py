@@ -1,0 +1,89 @@
+"""The commands of labelled flows: train and classify.
+
+What belongs here: their options and help. What does not: what they do (``train.py``, ``classify.py``), which
+is imported when they run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eddyline.cli.options import ColumnMap, Inputs, Quiet, Seed
+
+
+def train(
+    paths: Inputs,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the model (*.eddy).")],
+    labels: Annotated[
+        str,
+        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
+    ] = "label",
+    method: Annotated[
+        str, typer.Option("--method", help="A classifier: boosting, snn, tabm or a plug-in's.")
+    ] = "boosting",
+    features: Annotated[
+        str, typer.Option("--features", help="around, nad113, nad113+, flow-noip, flow-noip+.")
+    ] = "around",
+    split: Annotated[
+        str,
+        typer.Option("--split", help="Left out together: day, group (pairs of hosts) or auto."),
+    ] = "auto",
+    normal: Annotated[
+        str | None, typer.Option("--normal", help="Label of normal flows; else the commonest.")
+    ] = None,
+    columns: ColumnMap = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Learn the classes of labelled flows and write a model."""
+    from eddyline.cli.train import run_train
+
+    code = run_train(
+        paths,
+        out,
+        labels=labels,
+        method=method,
+        features=features,
+        split=split,
+        normal=normal,
+        columns=columns,
+        seed=seed,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
+
+
+def classify(
+    paths: Inputs,
+    model: Annotated[Path, typer.Option("-m", "--model", help="Model made by 'eddyline train'.")],
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", help="Table (.parquet, .csv, .jsonl), or - for JSON lines."),
+    ] = None,
+    sessions: Annotated[
+        bool,
+        typer.Option("--sessions", help="Let the flows of a pair vote, each with those before."),
+    ] = False,
+    prior_correction: Annotated[
+        bool,
+        typer.Option("--prior-correction", help="Follow the class shares of these flows."),
+    ] = False,
+    columns: ColumnMap = None,
+    quiet: Quiet = False,
+) -> None:
+    """Label flows by a model of 'eddyline train'."""
+    from eddyline.cli.classify import run_classify
+
+    code = run_classify(
+        paths,
+        model,
+        out,
+        sessions=sessions,
+        prior_correction=prior_correction,
+        columns=columns,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
