@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +24,11 @@ def stack(seed: int = 0) -> Stack:
 def test_run_equals_the_formula() -> None:
     net, rows = stack(), np.random.default_rng(1).normal(size=(20, 5)).astype(np.float32)
     held = rows.astype(np.float64)
-    functions = (lambda x: np.maximum(x, 0), np.tanh, lambda x: x)
+    functions: list[Callable[[np.ndarray], np.ndarray]] = [
+        lambda x: np.maximum(x, 0),
+        np.tanh,
+        lambda x: x,
+    ]
     for (weights, biases), function in zip(net.layers(), functions, strict=True):
         held = function(held @ weights + biases)
 
