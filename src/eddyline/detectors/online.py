@@ -10,20 +10,17 @@ what has faded is removed and the weights begin again at one.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Final, Literal, TypeVar
+from typing import ClassVar, Final, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from eddyline.detectors.detector import refuse_model
+from eddyline.detectors.fading import UNSEEN, grown, learn, slots_of, surprises_of
 from eddyline.detectors.grams import (
-    ABSENT,
     BITS,
     MAX_WORDS,
     distinct_in_groups,
-    find,
-    first_slot,
     histories,
     slots,
 )
@@ -39,12 +36,6 @@ SWEEPS_PER_HALF_LIFE: Final = 4
 
 UNTIMED: Final = -1e300
 """Number of the sweep before the first token with a time."""
-
-UNSEEN: Final = 0
-"""Number of tokens that were never learned."""
-
-
-Number = TypeVar("Number", np.int64, np.float64)
 
 
 class OnlineNGram(LanguageModel):
@@ -247,7 +238,7 @@ class OnlineNGram(LanguageModel):
         """Score and learn tokens between two sweeps."""
         n_keys, n_nodes = len(self.keys_), len(self.totals_)
         self._make_room(len(words) * (self.order + 1))
-        n_keys, n_nodes = _read(
+        n_keys, n_nodes = learn(
             words,
             before,
             weights,
@@ -263,12 +254,12 @@ class OnlineNGram(LanguageModel):
         n_keys, n_nodes = len(self.keys_), len(self.totals_)
         if n_keys + room > len(self._keys):
             size = 2 * n_keys + room
-            self._keys, self._counts = _grown(self._keys, size), _grown(self._counts, size)
+            self._keys, self._counts = grown(self._keys, size), grown(self._counts, size)
             self._key_slots = slots_of(self.keys_, size)
         if n_nodes + room > len(self._totals):
             size = 2 * n_nodes + room
-            self._contexts = _grown(self._contexts, size - 1)
-            self._totals, self._kinds = _grown(self._totals, size), _grown(self._kinds, size)
+            self._contexts = grown(self._contexts, size - 1)
+            self._totals, self._kinds = grown(self._totals, size), grown(self._kinds, size)
             self._context_slots = slots_of(self.contexts_, size)
 
     def _show(self, n_keys: int, n_nodes: int) -> None:
@@ -283,7 +274,7 @@ class OnlineNGram(LanguageModel):
         return float(np.exp2((self.clock_[2] - self.clock_[1]) / self.half_life_days))
 
     def _score(self, words: Integers, before: Integers, scores: Floats) -> None:
-        _surprises_of(
+        surprises_of(
             words,
             before,
             self._today,
@@ -348,124 +339,3 @@ class OnlineNGram(LanguageModel):
                 f"{self.half_life_days}; the defaults are 2 and 7"
             )
             raise UsageError(message)
-
-
-def slots_of(keys: Integers, size: int) -> Integers:
-    """Build a table of keys with room for ``size`` of them, at most half full.
-
-    Parameters
-    ----------
-    keys
-        Distinct keys.
-    size
-        Keys it must have room for.
-    """
-    table = np.full(1 << max(2, int(2 * size + 1).bit_length()), -1, np.int64)
-    _fill(keys, table)
-    return table
-
-
-def _grown(array: NDArray[Number], size: int) -> NDArray[Number]:
-    """Give an array of the wanted length that begins with another."""
-    out = np.zeros(size, dtype=array.dtype)
-    out[: len(array)] = array
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _fill(keys: Integers, table: Integers) -> None:  # pragma: no cover
-    for i in range(len(keys)):
-        at = first_slot(keys[i], len(table) - 1)
-        while table[at] >= 0:
-            at = (at + 1) & (len(table) - 1)
-        table[at] = i
-
-
-@njit(cache=True, nogil=True)
-def _chance(
-    words: Integers,
-    before: Integers,
-    i: int,
-    weight: float,
-    grams: tuple[Integers, Integers, Floats],
-    nodes: tuple[Integers, Integers, Floats, Floats],
-) -> float:  # pragma: no cover
-    """Give the probability of token i, orders interpolated after Witten and Bell."""
-    chance = 1.0 / (nodes[3][0] + 1.0)
-    node = np.int64(0)
-    for level in range(before.shape[0] + 1):
-        if nodes[3][node] > 0:
-            gram = find((node << BITS) | words[i], grams[0], grams[1])
-            count = grams[2][gram] / weight if gram >= 0 else 0.0
-            kinds = nodes[3][node]
-            chance = (count + kinds * chance) / (nodes[2][node] / weight + kinds)
-        if level == before.shape[0] or before[level, i] == ABSENT:
-            break
-        at = find((node << BITS) | before[level, i], nodes[0], nodes[1])
-        if at < 0:
-            break
-        node = np.int64(at + 1)
-    return float(chance)
-
-
-@njit(cache=True, nogil=True)
-def _surprises_of(
-    words: Integers,
-    before: Integers,
-    weight: float,
-    grams: tuple[Integers, Integers, Floats],
-    nodes: tuple[Integers, Integers, Floats, Floats],
-    out: Floats,
-) -> None:  # pragma: no cover
-    for i in range(len(words)):
-        out[i] = -np.log(_chance(words, before, i, weight, grams, nodes))
-
-
-@njit(cache=True, nogil=True)
-def _find_or_add(key: int, table: Integers, keys: Integers, n: int) -> int:  # pragma: no cover
-    """Give the position of a key, adding it as the n-th when it is new."""
-    at = first_slot(key, len(table) - 1)
-    while table[at] >= 0:
-        if keys[table[at]] == key:
-            return int(table[at])
-        at = (at + 1) & (len(table) - 1)
-    table[at] = n
-    keys[n] = key
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _read(
-    words: Integers,
-    before: Integers,
-    weights: Floats,
-    grams: tuple[Integers, Integers, Floats],
-    nodes: tuple[Integers, Integers, Floats, Floats],
-    used: Integers,
-    out: Floats,
-) -> tuple[int, int]:  # pragma: no cover
-    """Score each token, then count it after each of its histories."""
-    n_keys, n_nodes = used[0], used[1]
-    for i in range(len(words)):
-        out[i] = -np.log(_chance(words, before, i, weights[i], grams, nodes))
-        if words[i] == UNSEEN:
-            continue
-        node = np.int64(0)
-        for level in range(before.shape[0] + 1):
-            gram = _find_or_add((node << BITS) | words[i], grams[0], grams[1], n_keys)
-            if gram == n_keys:
-                n_keys += 1
-                grams[2][gram] = 0.0
-                nodes[3][node] += 1.0
-            grams[2][gram] += weights[i]
-            nodes[2][node] += weights[i]
-            if level == before.shape[0] or before[level, i] == ABSENT:
-                break
-            place = (node << BITS) | before[level, i]
-            at = _find_or_add(place, nodes[0], nodes[1], n_nodes - 1)
-            if at == n_nodes - 1:
-                n_nodes += 1
-                nodes[2][at + 1] = 0.0
-                nodes[3][at + 1] = 0.0
-            node = np.int64(at + 1)
-    return n_keys, n_nodes

@@ -36,8 +36,8 @@ class QuickCausal(Causal):
 class QuickRadford(Radford):
     """Trained for as long as the suite needs."""
 
-    def __init__(self, *, seed: int = 0, least_steps: int = 60, epochs: int = 1) -> None:
-        super().__init__(seed=seed, least_steps=least_steps, epochs=epochs, batch=32)
+    def __init__(self, *, seed: int = 0, least_steps: int = 60, epochs: int = 2) -> None:
+        super().__init__(seed=seed, least_steps=least_steps, epochs=epochs, batch=56)
 
 
 class QuickSession(Session):
