@@ -140,6 +140,7 @@ class FlowModel:
             "weighed": self.recipe.weighed,
             "beta": self.recipe.beta,
             "most_normal": self.recipe.most_normal,
+            "grouped": self.recipe.grouped,
             "card": dict(self.card),
         }
         write_archive(path, manifest, self.site.to_arrays())
@@ -173,6 +174,7 @@ class FlowModel:
                 weighed=bool(manifest["weighed"]),
                 beta=float(manifest["beta"]),
                 most_normal=int(manifest["most_normal"]),
+                grouped=bool(manifest["grouped"]),
             )
             feature_set, names = str(manifest["feature_set"]), tuple(manifest["names"])
             card = dict(manifest["card"])

@@ -43,6 +43,9 @@ class Recipe:
     most_normal
         Normal rows that the classifier learns from, ``>= 1``; more are thinned out evenly, and those kept
         weigh accordingly. The memory takes all.
+    grouped
+        Whether the classifier, too, sets whole periods aside to know when to stop; for those that would
+        otherwise set rows aside, near copies of the ones they learn.
     """
 
     method: str = "boosting"
@@ -51,6 +54,7 @@ class Recipe:
     weighed: bool = True
     beta: float = 2.0
     most_normal: int = 40_000
+    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +307,8 @@ def _fit_once(
         rows = np.concatenate([X, columns], axis=1).astype(X.dtype)
     kept, weight = _thinned(codes, normal, recipe.most_normal)
     classifier = classifier_class(recipe.method)(**recipe.params)
-    classifier.fit(rows[kept], classes[codes[kept]], weight)
+    groups = days[kept] if recipe.grouped and len(np.unique(days)) > 1 else None
+    classifier.fit(rows[kept], classes[codes[kept]], weight, groups=groups)
     memories = tuple(Memory.of(kind, codes, len(classes)) for kind in names)
     weights = np.ones((1 + len(memories), len(classes)))
     n_days = len(np.unique(days))

@@ -89,7 +89,7 @@ def run_train(
             list(paths), column_map=column_map or None, report=report, progress=progress
         )
         told = _labelled(batches, labels)
-        recipe = Recipe(method=method, params={"seed": seed})
+        recipe = Recipe(method=method, params={"seed": seed}, grouped=method != Recipe().method)
         model = train(told, recipe=recipe, feature_set=features, split=split, normal=normal)
     model.save(out)
     if not quiet:
