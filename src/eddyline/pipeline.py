@@ -7,6 +7,7 @@ detectors that did not learn from it. Stories and names are made of alarms in ``
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eddyline.errors import ModelError, TooFewRowsError, UsageError
+from eddyline.errors import DegradedWarning, ModelError, TooFewRowsError, UsageError
 from eddyline.features.registry import view_named
 from eddyline.features.view import View, ViewTable
 from eddyline.flows.batch import FlowBatch
@@ -27,6 +28,7 @@ from eddyline.verdicts.fuse import fuse_min
 from eddyline.verdicts.judged import Doubt, Judged, ViewVerdicts
 from eddyline.verdicts.known import Known
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
+from eddyline.verdicts.methods import card
 from eddyline.verdicts.normal import ViewNormal
 from eddyline.verdicts.rows import (
     Learned,
@@ -304,13 +306,18 @@ class Pipeline:
             self._fit_leg(spec, rows)
 
     def _fit_leg(self, spec: LegSpec, rows: LegRows) -> None:
-        try:
-            leg = Leg.fit(spec, rows if spec.own else thin(rows, MAX_LEG_ROWS), self.seed)
-        except TooFewRowsError as error:
-            self.notes[spec.name] = str(error)
-            return
+        shown = rows if spec.own else thin(rows, MAX_LEG_ROWS)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DegradedWarning)
+            try:
+                leg = Leg.fit(spec, shown, self.seed)
+            except TooFewRowsError as error:
+                self.notes[spec.name] = str(error)
+                return
         self.fitted[spec.name] = leg
-        self.notes |= {spec.name: leg.calibrator.note} if leg.calibrator.note else {}
+        degraded = next((str(w.message) for w in caught), "")  # each part of the fit says it again
+        told = [t for t in (leg.calibrator.note, card(leg, shown.entities) or degraded) if t]
+        self.notes |= {spec.name: "; ".join(told)} if told else {}
 
     def _judge(
         self, frames: Iterable[pl.DataFrame], *, held_out: bool, most: float | None = None

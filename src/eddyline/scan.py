@@ -29,6 +29,7 @@ from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.verdicts.judged import Judged
 from eddyline.verdicts.leg import LegSpec
+from eddyline.verdicts.methods import with_more
 from eddyline.verdicts.summary import LegSummary, ModelSummary
 
 MOST_UNDER_WAY: Final = 1
@@ -349,7 +350,7 @@ def pipeline_for(
 def _fresh(settings: ScanSettings) -> Pipeline:
     """Give a pipeline that has learned nothing yet."""
     return Pipeline(
-        (*DEFAULT_LEGS, *settings.more_legs),
+        with_more(DEFAULT_LEGS, settings.more_legs),
         budget=settings.budget,
         error_rate=settings.error_rate,
         seed=settings.seed,

@@ -30,6 +30,7 @@ from eddyline.cli.options import (
     Internal,
     JsonOut,
     Legs,
+    Methods,
     Model,
     Quiet,
     Seed,
@@ -170,6 +171,7 @@ def learn(
     until: Until = None,
     columns: ColumnMap = None,
     ignore: Ignore = None,
+    methods: Methods = None,
     legs: Legs = None,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -186,6 +188,7 @@ def learn(
         columns=columns,
         ignore=ignore,
         legs=legs,
+        methods=methods,
         seed=seed,
     )
     raise typer.Exit(run_learn(paths, out, settings, quiet=quiet))

@@ -56,6 +56,14 @@ Legs = Annotated[
     list[str] | None,
     typer.Option("--leg", help="One more leg, VIEW/DETECTOR; repeat for more (plug-ins too)."),
 ]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="Legs of one more method: gru, lstm, radford, session, grand, grand-flow, rvae, vae, "
+        "autoencoder, flow, pca, cleaned-neighbours; repeat for more.",
+    ),
+]
 ColumnMap = Annotated[
     list[str] | None,
     typer.Option("--map", help="Column of an ordinary CSV, OURS=THEIRS; repeat for more."),

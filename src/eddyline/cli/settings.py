@@ -14,6 +14,7 @@ from eddyline.features.registry import view_named
 from eddyline.incidents.ignore import IgnoreList
 from eddyline.scan import ScanSettings
 from eddyline.verdicts.leg import LegSpec
+from eddyline.verdicts.methods import legs_of
 
 
 def settings_of(
@@ -27,6 +28,7 @@ def settings_of(
     columns: Sequence[str] | None = None,
     ignore: Path | None = None,
     legs: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
     seed: int = 0,
 ) -> ScanSettings:
     """Gather what changes the result.
@@ -49,13 +51,15 @@ def settings_of(
         Ignore file.
     legs
         More legs, each ``VIEW/DETECTOR``.
+    methods
+        Methods whose legs are added.
     seed
         Start of the randomness.
 
     Raises
     ------
     UsageError
-        When the ignore file or a leg cannot be read.
+        When the ignore file, a leg or a method cannot be read.
     """
     return ScanSettings(
         budget=budget,
@@ -66,7 +70,7 @@ def settings_of(
         until=until,
         column_map=map_of(columns),
         ignore=IgnoreList.read(ignore) if ignore else IgnoreList(),
-        more_legs=tuple(leg_of(text) for text in legs or ()),
+        more_legs=(*legs_of(methods or ()), *(leg_of(text) for text in legs or ())),
         seed=seed,
     )
 

@@ -1,0 +1,95 @@
+"""What ``learn --method`` adds, and what a detector that filters tells of its training rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eddyline.cli.settings import settings_of
+from eddyline.detectors.registry import detector_class
+from eddyline.errors import UsageError
+from eddyline.features.registry import view_named
+from eddyline.pipeline import DEFAULT_LEGS, Pipeline
+from eddyline.testing.traffic import quiet
+from eddyline.verdicts.leg import Leg, LegRows, LegSpec
+from eddyline.verdicts.methods import METHODS, card, legs_of, with_more
+
+
+def test_every_method_is_made_of_what_there_is():
+    """Each leg of each method names a view and a detector that takes its arguments."""
+    for name, legs in METHODS.items():
+        for leg in legs:
+            view = view_named(leg.view)
+            made = detector_class(leg.detector)(**leg.params, seed=3)
+
+            assert view.name == leg.view, name
+            assert made.get_params()["seed"] == 3
+
+
+def test_a_leg_takes_the_place_of_one_with_its_name():
+    """Adding the n-grams changes no leg's place; a net comes after the others."""
+    names = [leg.name for leg in with_more(DEFAULT_LEGS, legs_of(["ngram"]))]
+    assert names == [leg.name for leg in DEFAULT_LEGS]
+
+    more = with_more(DEFAULT_LEGS, legs_of(["pca"]))
+    assert more[: len(DEFAULT_LEGS)] == DEFAULT_LEGS
+    assert [leg.name for leg in more[len(DEFAULT_LEGS) :]] == [
+        "host/pca",
+        "segment/pca",
+        "dyad/pca",
+    ]
+
+
+def test_unknown_and_clashing_methods_are_named():
+    """A wrong name lists the right ones; two forms of one leg cannot be in one model."""
+    with pytest.raises(UsageError, match="got 'lstmm'"):
+        settings_of(budget=2.0, methods=["lstmm"])
+    with pytest.raises(UsageError, match="'dyad/causal'"):
+        legs_of(["gru", "lstm"])
+    assert len(legs_of(["grand", "rvae"])) == 6
+
+
+def _leg(detector: str, n: int = 1_600) -> tuple[Leg, LegRows]:
+    rng = np.random.default_rng(0)
+    rows = rng.lognormal(size=(n, 5))
+    rows[:60] = rng.lognormal(6.0, 0.1, (60, 5))
+    entities = np.array(["10.0.0.66" if i < 60 else f"10.0.1.{i % 40}" for i in range(n)])
+    made = LegRows(rows, entities, np.arange(n, dtype=np.int64) // 40)
+    spec = LegSpec("host", detector, params={"steps": 150} if detector == "grand" else {})
+    return Leg.fit(spec, made), made
+
+
+@pytest.mark.filterwarnings("ignore::eddyline.errors.DegradedWarning")
+def test_the_card_names_whose_rows_were_set_apart():
+    """Sixty rows of one strange host: the card counts those set apart and names the host."""
+    leg, rows = _leg("grand")
+    told = card(leg, rows.entities)
+
+    assert "of 1,600 training rows apart" in told
+    assert "10.0.0.66" in told
+    assert card(*_leg_without_card()) == ""
+
+
+def _leg_without_card() -> tuple[Leg, np.ndarray]:
+    leg, rows = _leg("tails")
+    return leg, rows.entities
+
+
+@pytest.mark.slow
+def test_a_method_is_a_leg_like_any_other(tmp_path: Path):
+    """PCA by its method's name learns, judges, and scores alike once saved and loaded."""
+    flows = quiet(n_hosts=20, hours=5.0)
+    model = Pipeline(with_more(DEFAULT_LEGS, legs_of(["pca"]))).fit([flows])
+    model.save(tmp_path / "m.eddy")
+
+    first = list(model.judge([flows]))
+    again = list(Pipeline.load(tmp_path / "m.eddy").judge([flows]))
+
+    assert "host/pca" in model.fitted
+    for one, other in zip(first, again, strict=True):
+        for a, b in zip(one.verdicts, other.verdicts, strict=True):
+            assert (a.p_values == b.p_values).all() or np.isnan(a.p_values).any()
+            for name in a.scores:
+                np.testing.assert_array_equal(a.scores[name], b.scores[name])
