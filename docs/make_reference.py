@@ -17,7 +17,15 @@ import typer
 
 from eddyline.classifiers.registry import CLASSIFIERS, classifier_class
 from eddyline.cli.main import app
-from eddyline.detectors.registry import MATRIX, SEQUENCE, STREAM, detector_class, stream_detector
+from eddyline.detectors.registry import (
+    CLASSICAL,
+    DENSITY,
+    MATRIX,
+    SEQUENCE,
+    STREAM,
+    detector_class,
+    stream_detector,
+)
 from eddyline.detectors.stream import EdgeDetector
 from eddyline.features import around, damped, nad
 from eddyline.features.dictionary import Feature
@@ -196,7 +204,7 @@ def detectors_page() -> str:
             for leg in DEFAULT_LEGS
         ],
     )
-    parts = "\n\n".join(_detector(name) for name in (*MATRIX, *SEQUENCE))
+    parts = "\n\n".join(_detector(name) for name in (*MATRIX, *CLASSICAL, *DENSITY, *SEQUENCE))
     streams = "\n\n".join(_stream(name) for name in STREAM)
     return f"""# Detectors
 
@@ -204,6 +212,7 @@ A detector turns rows of numbers, or sequences of tokens, into scores; higher is
 It knows nothing of networks and sets no threshold: p-values and alarms are made of its scores later.
 Matrix detectors are scikit-learn estimators.
 [Stream detectors](#detectors-of-streams) learn row by row, in bounded memory; no leg holds one yet.
+Densities such as `rvae` and `grand` are [trained with torch](../explanation/contamination.md), the extra `[deep]`, and score without it.
 `random` and `single_column` are there to be beaten: figures stand beside theirs.
 
 ## The legs of every scan

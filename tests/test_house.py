@@ -15,7 +15,7 @@ import typer
 import eddyline
 from eddyline.classifiers.registry import CLASSIFIERS
 from eddyline.cli.main import app
-from eddyline.detectors.registry import MATRIX, SEQUENCE, STREAM
+from eddyline.detectors.registry import CLASSICAL, DENSITY, MATRIX, SEQUENCE, STREAM
 from eddyline.features.registry import VIEWS
 from eddyline.flows.record import CORE, STATISTICS
 from eddyline.incidents.incident import ATTACKS
@@ -169,7 +169,7 @@ def test_every_view_and_feature_is_in_the_reference() -> None:
 def test_every_detector_and_attack_is_in_the_reference() -> None:
     """A user finds each detector, classifier and name of an incident on their pages."""
     assert set(CLASSIFIERS) <= words_of("classifiers.md")
-    assert {*MATRIX, *SEQUENCE, *STREAM} <= words_of("detectors.md")
+    assert {*MATRIX, *CLASSICAL, *DENSITY, *SEQUENCE, *STREAM} <= words_of("detectors.md")
     assert set(ATTACKS) <= words_of("attacks.md")
 
 
