@@ -185,6 +185,8 @@ def test_periods_are_days_parts_or_groups():
     early = np.concatenate([[START - 1], times[:200]])
     assert np.bincount(periods_of(early, np.repeat("a", 201), "day")).tolist() == [101, 100]
     assert len(set(periods_of(times, pairs, "group")[::2])) == 1
+    month = np.arange(3000) * (DAY_US // 100) + START
+    assert np.bincount(periods_of(month, np.repeat("a", 3000), "auto")).tolist() == [600] * 5
     with pytest.raises(DataError, match="at least 2 days"):
         periods_of(times[:50], pairs[:50], "day")
     with pytest.raises(UsageError, match="auto, day, group"):

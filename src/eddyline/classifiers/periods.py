@@ -19,6 +19,9 @@ DAY_US: Final = 86_400_000_000
 SMALL_DAY: Final = 0.02
 """Share of the rows below which a calendar day joins the next: a capture that starts before midnight."""
 
+MOST_DAYS: Final = 5
+"""Days that are left out one by one; of more, runs of days are, since each costs a training."""
+
 PARTS: Final = 4
 """Folds where there is no second day: equal stretches of time, or groups of pairs."""
 
@@ -61,8 +64,19 @@ def periods_of(times: Integers, pairs: NDArray[np.str_], split: Split) -> Intege
         merged[-1] = max(merged[-1] - 1, 0)
     periods: Integers = merged[codes].astype(np.int64)
     if periods.max() > 0:
-        return periods
+        return _fewer(periods)
     if split == "day":
         message = "split 'day' needs flows of at least 2 days, got 1; take 'auto' or add days"
         raise DataError(message)
     return (np.arange(len(times)) * PARTS // len(times)).astype(np.int64)
+
+
+def _fewer(periods: Integers) -> Integers:
+    """Join neighbouring days until there are few, of about as many rows."""
+    counts = np.bincount(periods)
+    if len(counts) <= MOST_DAYS:
+        return periods
+    middle = np.cumsum(counts) - counts / 2
+    joined = (middle * MOST_DAYS // len(periods)).astype(np.int64)
+    dense: Integers = np.unique(joined, return_inverse=True)[1].astype(np.int64)
+    return dense[periods]
