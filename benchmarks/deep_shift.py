@@ -21,14 +21,13 @@ import numpy as np
 
 from eddyline.classifiers.deep.snn import SNN
 from eddyline.errors import SplitWarning
+from eddyline.evaluate.bands import band, paired_band
 from eddyline.evaluate.corpora.luflow import CLASSES, TASKS, read_day
 from eddyline.evaluate.scores import (
     LUFLOW_COST,
-    band,
     challenge_score,
     confusion_matrix,
     constant_floor,
-    paired_band,
 )
 from eddyline.evaluate.strategies import split_flows
 from eddyline.features.nad import nad_table

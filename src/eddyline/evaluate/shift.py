@@ -15,16 +15,14 @@ import numpy as np
 
 from eddyline.classifiers.model import Recipe
 from eddyline.classifiers.registry import classifier_class
+from eddyline.evaluate.bands import Band, band, paired_band
 from eddyline.evaluate.corpora.luflow import CLASSES, TASKS, Task, days_of, read_day
 from eddyline.evaluate.scores import (
     LUFLOW_COST,
-    Band,
-    band,
     challenge_score,
     confusion_matrix,
     constant_floor,
     f_beta,
-    paired_band,
 )
 from eddyline.features.rows import FlowRows, flow_rows
 from eddyline.features.sets import flow_set

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from eddyline.errors import MissingExtraError
+from eddyline.evaluate.bands import Band
 from eddyline.evaluate.corpora.luflow import CLASSES, TASKS
-from eddyline.evaluate.scores import LUFLOW_COST, Band, constant_floor
+from eddyline.evaluate.scores import (
+    LUFLOW_COST,
+    constant_floor,
+)
 from eddyline.evaluate.shift import BASE, ROWS, Run, Told, summarise
 
 NOT_RUN: Final = "NAD 2021: not run (data under signed agreement)"

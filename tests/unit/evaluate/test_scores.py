@@ -10,17 +10,16 @@ from sklearn.metrics import fbeta_score
 from sklearn.model_selection import cross_val_score
 
 from eddyline.errors import DataError, TooFewRowsError, UsageError
+from eddyline.evaluate.bands import band, paired_band
 from eddyline.evaluate.scores import (
     LUFLOW_COST,
     NAD_CLASSES,
-    band,
     challenge_metric,
     challenge_score,
     challenge_scorer,
     confusion_matrix,
     constant_floor,
     f_beta,
-    paired_band,
 )
 
 ONE_WRONG = np.diag([9, 10, 10, 10, 10]) + np.eye(5, k=2, dtype=int) * [0, 0, 1, 0, 0]

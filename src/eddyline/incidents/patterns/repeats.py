@@ -183,6 +183,17 @@ def calls(flows: pl.DataFrame, at: Sight) -> list[Story]:
     return stories(found, shown, _KEYS, describe, at)
 
 
+def _callers(called: pl.DataFrame) -> pl.DataFrame:
+    """Count the sources that call each service of a window."""
+    sources = pl.col("src_ip").n_unique().alias("callers")
+    return called.group_by("window", "dst_ip", "service").agg(sources)
+
+
+def _peers(called: pl.DataFrame) -> pl.DataFrame:
+    """Count the sources that call anything outside in each window."""
+    return called.group_by("window").agg(pl.col("src_ip").n_unique().alias("peers"))
+
+
 def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
     """Find contacts with one outside service that are regular in time and alike in size.
 
@@ -201,10 +212,6 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
     wanted = outside & ~pl.col("backwards") & ~pl.col("port").is_in(INFRASTRUCTURE_PORTS)
     talks = pl.col("ip_proto").is_in([6, 17]) & pl.col("answered")
     called = flows.filter(wanted & talks).with_columns(SERVICE.alias("service"))
-    callers = called.group_by("window", "dst_ip", "service").agg(
-        pl.col("src_ip").n_unique().alias("callers")
-    )
-    peers = called.group_by("window").agg(pl.col("src_ip").n_unique().alias("peers"))
     shown = (
         frequent(called, _KEYS, at.levels.beacons)
         .sort("ts", "uid")
@@ -227,8 +234,8 @@ def beacons(flows: pl.DataFrame, at: Sight) -> list[Story]:
             & (pl.col("size_spread") <= BEACON_SIZE_SPREAD)
             & (pl.col("span_s") >= BEACON_SPAN_S)
         )
-        .join(callers, on=["window", "dst_ip", "service"])
-        .join(peers, on="window")
+        .join(_callers(called), on=["window", "dst_ip", "service"])
+        .join(_peers(called), on="window")
     )
 
     told = ("attempts", "gap_s", "gap_spread", "port", "span_s", "callers", "peers")
