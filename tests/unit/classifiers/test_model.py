@@ -76,6 +76,17 @@ def test_many_normal_rows_are_thinned_and_weigh_as_before():
     assert accuracy(thin, site(1)) > 0.9
 
 
+def test_grouped_classifiers_stop_by_whole_days():
+    """Boosting then finds its rounds on left-out days, fewer than it may take."""
+    X, y, pair, days = site()
+    slow = Recipe(params={"rounds": 90}, grouped=True)
+    fitted = fit_site_model(X, y, [pair], days, recipe=slow).classifier
+    alone = fit_site_model(X, y, [pair], np.zeros(len(y)), recipe=slow).classifier
+
+    assert int(fitted.to_arrays()["rounds_"]) < 90
+    assert int(alone.to_arrays()["rounds_"]) == 90
+
+
 def test_damaged_states_are_refused():
     X, y, pair, days = site()
     model = fit_site_model(X, y, [pair], days, recipe=QUICK)
