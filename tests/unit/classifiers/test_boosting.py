@@ -75,9 +75,9 @@ def test_folds_never_divide_a_group():
 
 
 def test_the_number_of_threads_changes_nothing():
-    rows, names = labelled(n=2000)
+    rows, names = labelled(n=600)
     one, two = (
-        Boosting(rounds=10, threads=n).fit(rows, names).predict_proba(rows) for n in (1, 2)
+        Boosting(rounds=4, threads=n).fit(rows, names).predict_proba(rows) for n in (1, 2)
     )
 
     assert np.array_equal(one, two)
