@@ -102,8 +102,8 @@ def bars(runs: Sequence[Run]) -> list[dict[str, Any]]:
                 {
                     "aim": f"GRAnD at {share:.0%}: AUROC >= {GRAND_BAR} and above the VAE's",
                     "auroc": mean_band(values)[0],
-                    "above_vae": gap,
-                    "above_vae_band": band,
+                    "above_vae": _or_none(gap),
+                    "above_vae_band": _or_none(band),
                     "met": mean_band(values)[0] >= GRAND_BAR and gap - band > 0,
                 }
             )
@@ -113,7 +113,7 @@ def bars(runs: Sequence[Run]) -> list[dict[str, Any]]:
             {
                 "aim": f"the default ({DEFAULT_METHOD}) at {share:.0%}: AUROC >= {DEFAULT_BAR}",
                 "auroc": mean,
-                "band": band,
+                "band": _or_none(band),
                 "met": mean >= DEFAULT_BAR,
             }
         )
@@ -144,7 +144,7 @@ def as_json(runs: Sequence[Run]) -> dict[str, Any]:
                             "share": share,
                             "figure": figure,
                             "mean": mean,
-                            "band": None if math.isnan(band) else band,
+                            "band": _or_none(band),
                             "seeds": len(values),
                         }
                     )
@@ -208,12 +208,7 @@ def gap_table(runs: Sequence[Run], pairs: Sequence[tuple[str, str]]) -> str:
     for first, second in pairs:
         gaps = paired(runs, first, second)
         if gaps:
-            shown = [
-                f"{100 * gaps[share][0]:+.1f} ± {100 * gaps[share][1]:.1f}"
-                if share in gaps
-                else ""
-                for share in shares
-            ]
+            shown = [_points(*gaps[share]) if share in gaps else "" for share in shares]
             lines.append(f"| {titles[first]} − {titles[second]} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
@@ -271,6 +266,15 @@ def _titles() -> dict[str, str]:
         | PARTS
         | {method.name: method.title for method in SWEEPS}
     )
+
+
+def _points(gap: float, band: float) -> str:
+    return f"{100 * gap:+.1f}" if math.isnan(band) else f"{100 * gap:+.1f} ± {100 * band:.1f}"
+
+
+def _or_none(value: float) -> float | None:
+    """Give None for what a single seed cannot tell; JSON has no NaN."""
+    return None if math.isnan(value) else value
 
 
 def _percent(values: Sequence[float] | None) -> str:
