@@ -74,6 +74,7 @@ def test_folds_never_divide_a_group():
         assert not set(groups[fold]) & set(groups[~fold])
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing():
     rows, names = labelled(n=600)
     one, two = (
