@@ -21,7 +21,13 @@ SETS: Final[dict[str, str]] = {
     "flow-noip": "eddyline.features.nad_sets:FlowNoIp",
     "flow-noip+": "eddyline.features.nad_sets:FlowNoIpPlus",
 }
-"""Every set by its name: ``module:class``."""
+"""Every set of core columns by its name: ``module:class``."""
+
+STATISTICS_SETS: Final[dict[str, str]] = {
+    "nfstream60": "eddyline.features.nfstream61:NfStream60",
+    "nfstream61": "eddyline.features.nfstream61:NfStream61",
+}
+"""Sets that need flows metered with statistics."""
 
 
 @runtime_checkable
@@ -50,18 +56,19 @@ def flow_set(name: str) -> FlowSet:
     Parameters
     ----------
     name
-        One of ``SETS``.
+        One of ``SETS`` or ``STATISTICS_SETS``.
 
     Raises
     ------
     UsageError
         When there is no such set.
     """
-    if name not in SETS:
+    known = {**SETS, **STATISTICS_SETS}
+    if name not in known:
         message = (
-            f"a feature set must be one of {', '.join(SETS)}, got {name!r}; check the spelling"
+            f"a feature set must be one of {', '.join(known)}, got {name!r}; check the spelling"
         )
         raise UsageError(message)
-    module, _, attribute = SETS[name].partition(":")
+    module, _, attribute = known[name].partition(":")
     made: FlowSet = getattr(import_module(module), attribute)()
     return made
