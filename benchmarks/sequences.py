@@ -26,8 +26,8 @@ from eddyline.nets.windows import cut_windows
 from eddyline.tables import TokenGroups
 from eddyline.testing.changes import find_change, office_day
 
-RUNS = 5
-"""Timed runs; the median counts."""
+RUNS = 7
+"""Timed rounds, all models in each; the best of each model counts, for others use the machine too."""
 
 CHANGES = (
     ("beat", {"order": 1, "group": "sum"}, "service-bytes"),
@@ -55,7 +55,7 @@ def main() -> None:
 def cost() -> list[dict[str, Any]]:
     """Score four hours of an office, a host's hour a group, by every model and the causal net both ways."""
     learned = sentences(office_day(20, 2, 0), "proto-bytes", group_by="source_hour")
-    day = office_day(40, 4, 1)
+    day = office_day(40, 6, 1)
     groups = sentences(day, "proto-bytes", group_by="source_hour")
     causal = Causal(least_steps=50, epochs=1).fit(learned)
     radford = Radford(least_steps=20, epochs=1, batch=64).fit(learned)
@@ -70,7 +70,17 @@ def cost() -> list[dict[str, Any]]:
         "online n-gram 2, scored and learned": online.score_then_learn,
     }
     # The paper's token set; the last layer grows with the tokens and is paid once a flow either way.
-    rows = [_timed(name, scorer, groups) for name, scorer in scorers.items()]
+    n = len(groups.tokens)
+    best = dict.fromkeys(scorers, np.inf)
+    for _ in range(RUNS):
+        for name, scorer in scorers.items():
+            start = time.process_time()
+            scorer(groups)
+            best[name] = min(best[name], time.process_time() - start)
+    rows = [
+        {"model": name, "flows": n, "flows a second": round(n / spent)}
+        for name, spent in best.items()
+    ]
     first = rows[0]["flows a second"]
     for row in rows:
         row["causal is faster by"] = round(first / row["flows a second"], 2)
@@ -97,17 +107,6 @@ def changes() -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _timed(name: str, score: Callable[[TokenGroups], Any], groups: TokenGroups) -> dict[str, Any]:
-    score(groups)
-    spent = []
-    for _ in range(RUNS):
-        start = time.process_time()
-        score(groups)
-        spent.append(time.process_time() - start)
-    n = len(groups.tokens)
-    return {"model": name, "flows": n, "flows a second": round(n / float(np.median(spent)))}
 
 
 def _windowed(model: Causal) -> Callable[[TokenGroups], Any]:
