@@ -77,9 +77,7 @@ def test_folds_never_divide_a_group():
 @pytest.mark.slow
 def test_the_number_of_threads_changes_nothing():
     rows, names = labelled(n=600)
-    one, two = (
-        Boosting(rounds=4, threads=n).fit(rows, names).predict_proba(rows) for n in (1, 2)
-    )
+    one, two = (Boosting(rounds=4, threads=n).fit(rows, names).predict_proba(rows) for n in (1, 2))
 
     assert np.array_equal(one, two)
 

@@ -1,6 +1,7 @@
 """The loop: it judges when it says, keeps the best weights, stops, and refuses endless losses."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,5 +101,7 @@ def test_weights_come_and_go_as_one_array() -> None:
 )
 def test_an_impossible_schedule_is_refused(name: str, value: float) -> None:
     """Numbers out of range say so."""
+    given: dict[str, Any] = {name: value}
+
     with pytest.raises(UsageError, match=name):
-        replace(Schedule(), **{name: value})
+        replace(Schedule(), **given)
