@@ -251,8 +251,10 @@ def draw_sweeps(runs: Sequence[Run], path: Path) -> None:
             axes.plot([place_x] * len(values), values, "o", color="0.6", markersize=3)
         axes.plot(x, means, "-", color="#1f5fa8")
         axes.set_xscale("log")
+        axes.set_xticks(x, [f"{value:g}" for value in x], fontsize=7)
+        axes.minorticks_off()
         axes.set_title(setting, fontsize=9)
-        axes.set_ylim(0.5, 1.0)
+        axes.set_ylim(0.85, 1.0)
         axes.grid(visible=True, color="0.9")
         if place == 1:
             axes.set_ylabel("AUROC")
