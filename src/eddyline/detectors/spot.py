@@ -280,7 +280,9 @@ class Spot:
     def _is_frozen(self) -> bool:
         """Tell whether the last 1/risk records hold more than five times the alarms that were promised."""
         if self.alarms == "exclude":
-            return False  # the published rule, which learns nothing from alarms and knows no freeze
+            return (
+                False  # the published rule, which learns nothing from alarms and knows no freeze
+            )
         span = math.ceil(1.0 / self.risk)
         return len(self._recent) > FREEZE_TIMES and self._recent[0] > self.n_judged - span
 
