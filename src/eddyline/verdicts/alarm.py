@@ -10,6 +10,7 @@ show a pattern with a name, which normal rows at that level hardly ever do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eddyline.detectors.language import LanguageModel
 from eddyline.features.view import View
+from eddyline.features.wording import surprise_words, token_words
 from eddyline.tables import Floats
 from eddyline.verdicts.explain import Part, explain_rows
 from eddyline.verdicts.leg import Leg, LegRows, is_sequence, token_groups
@@ -281,18 +284,27 @@ def _contribution(view: View, part: Part, normal: ViewNormal, *, own: bool) -> C
 
 
 def _surprise(leg: Leg, row: LegRows) -> Contribution:
-    """Say which word of a sequence surprised."""
+    """Say which flow of a sequence surprised, after what, and what was expected instead."""
     groups = token_groups(row.tokens)  # type: ignore[arg-type]
-    each = leg.whole.detector.token_scores(groups)
-    place = int(np.argmax(each))
-    proto, _, size = str(groups.tokens[place]).partition(":")
-    few = 2 ** int(size) if size.isdigit() else 0
+    detector = leg.whole.detector
+    if isinstance(detector, LanguageModel):
+        told = detector.surprises(groups)[0]
+        expected = [(guess.token, guess.probability) for guess in told.expected]
+        words = surprise_words(told.token, told.before, told.probability, expected)
+        nats = -math.log(max(told.probability, 1e-300))
+    else:  # a plug-in's, which owes token scores only
+        each = detector.token_scores(groups)
+        place = int(np.argmax(each))
+        words, nats = (
+            f"{token_words(str(groups.tokens[place]))} was not expected",
+            float(each[place]),
+        )
     return Contribution(
         feature="sequence",
-        value=float(each[place]),
+        value=nats,
         unit="nats",
         normal_low=None,
         normal_high=None,
         share=1.0,
-        words=f"a {proto} connection of about {few:,} B where nothing like it was expected",
+        words=words,
     )

@@ -35,10 +35,10 @@ def _tokens(detector: str, **params: Any) -> tuple[LegSpec, ...]:
 
 METHODS: Final[dict[str, tuple[LegSpec, ...]]] = {
     "ngram": _tokens("ngram", order=1),
-    "gru": _tokens("causal", cell="gru"),
-    "lstm": _tokens("causal", cell="lstm"),
-    "radford": _tokens("radford"),
-    "session": _tokens("session"),
+    "gru": _tokens("causal", cell="gru", group="sum"),
+    "lstm": _tokens("causal", cell="lstm", group="sum"),
+    "radford": _tokens("radford", group="max"),
+    "session": _tokens("session", group="top3_mean"),
     "vae": _rows("vae"),
     "rvae": _rows("rvae"),
     "grand": _rows("grand"),

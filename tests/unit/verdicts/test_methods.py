@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from eddyline.detectors.registry import detector_class
 from eddyline.errors import UsageError
 from eddyline.features.registry import view_named
 from eddyline.pipeline import DEFAULT_LEGS, Pipeline
-from eddyline.testing.traffic import quiet
+from eddyline.testing.traffic import MAIL_SERVER, PAGE, START_US, flows, host, mixed, quiet
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
 from eddyline.verdicts.methods import METHODS, card, legs_of, with_more
 
@@ -93,3 +94,18 @@ def test_a_method_is_a_leg_like_any_other(tmp_path: Path):
             assert (a.p_values == b.p_values).all() or np.isnan(a.p_values).any()
             for name in a.scores:
                 np.testing.assert_array_equal(a.scores[name], b.scores[name])
+
+
+def test_a_sequence_says_what_surprised_and_what_was_expected():
+    """Logins where only mail was: the reason names the service, how rare it is, and what is usual."""
+    calm = quiet(n_hosts=20, hours=6.0)
+    model = Pipeline([LegSpec("dyad", "ngram", params={"order": 1})]).fit([calm])
+    at = START_US + np.arange(40) * 20_000_000
+    odd = flows(host(3), MAIL_SERVER, at, replace(PAGE, port=22, payload_out=5_000))
+
+    alarms = [a for judged in model.judge([mixed(calm, odd)]) for a in judged.alarms]
+
+    (told,) = next(a for a in alarms if set(a.addresses) == {host(3), MAIL_SERVER}).explain()
+    assert told.feature == "sequence"
+    assert "here" in told.words
+    assert "usual next" in told.words
