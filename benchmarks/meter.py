@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 
 EDDYLINE = """
-import mmap, sys, time
-import numpy as np
+import mmap, os, sys
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
 from eddyline.read import pcap
 from eddyline.read.ingest import IngestReport
 with open(sys.argv[1], "rb") as file:
