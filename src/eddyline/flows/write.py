@@ -167,14 +167,17 @@ def _parquet(batches: Iterable[FlowBatch], path: Path) -> int:
 
     lazy = register_io_source(source, schema=first.schema)
     try:
-        lazy.sink_parquet(
-            path,
-            compression="zstd",
-            compression_level=3,
-            row_group_size=ROW_GROUP,
-            metadata={"eddyline.schema": str(SCHEMA_VERSION)},
-            maintain_order=True,
-        )
+        # Opened here: Polars opens a path in a thread of its own, which may come after the source has failed
+        # and the partial file was taken away.
+        with path.open("wb") as file:
+            lazy.sink_parquet(
+                file,
+                compression="zstd",
+                compression_level=3,
+                row_group_size=ROW_GROUP,
+                metadata={"eddyline.schema": str(SCHEMA_VERSION)},
+                maintain_order=True,
+            )
     except BaseException:
         if failure:
             raise failure[0] from None
