@@ -24,6 +24,9 @@ class _Empirical(MatrixDetector):
         "n_rows_",
     )
 
+    _copula: ClassVar[bool]
+    """True to average the two tails (COPOD) rather than compare them (ECOD)."""
+
     values_: Floats
     left_: Floats
     right_: Floats
@@ -58,12 +61,8 @@ class _Empirical(MatrixDetector):
     def _score(self, X: Floats) -> Floats:
         out = np.empty(len(X))
         tables = self.values_, self.left_, self.right_, self.starts_, self.skew_
-        _tail_sums(X, tables, self._copula(), np.log(1.0 + self.n_rows_[0]), out)
+        _tail_sums(X, tables, self._copula, np.log(1.0 + self.n_rows_[0]), out)
         return out
-
-    def _copula(self) -> bool:
-        """Tell whether the two tails are averaged (COPOD) rather than compared (ECOD)."""
-        raise NotImplementedError
 
     def _restore(self) -> None:
         starts: NDArray[np.int64] = np.ascontiguousarray(self.starts_, dtype=np.int64)
@@ -110,8 +109,7 @@ class ECOD(_Empirical):
     True
     """
 
-    def _copula(self) -> bool:
-        return False
+    _copula: ClassVar[bool] = False
 
 
 class COPOD(_Empirical):
@@ -140,8 +138,7 @@ class COPOD(_Empirical):
     True
     """
 
-    def _copula(self) -> bool:
-        return True
+    _copula: ClassVar[bool] = True
 
 
 @njit(cache=True, nogil=True)
