@@ -242,6 +242,12 @@ class Pipeline:
             When the file is damaged, hostile, or was made with other features.
         """
         manifest, groups = read_archive(Path(path))
+        if "all_legs" not in manifest:
+            message = (
+                f"{path}: must be a model made by 'eddyline learn', is of the kind "
+                f"{manifest.get('kind', 'unknown')!r}; learn one, or use 'eddyline classify'"
+            )
+            raise ModelError(message)
         try:
             specs = tuple(LegSpec(**spec) for spec in manifest["all_legs"])
             model = cls(specs, float(manifest["budget"]), seed=int(manifest["seed"]))

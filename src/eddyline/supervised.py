@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from eddyline.classifiers.model import LeftOut, Recipe, SiteModel, fit_site_model
 from eddyline.classifiers.periods import Split, periods_of
@@ -29,6 +30,9 @@ KIND: Final = "labelled-flows"
 
 SESSION_GAP_US: Final = HOUR_US
 """Silence of a pair that ends its session, where sessions vote."""
+
+NORMAL_NAMES: Final = frozenset({"normal", "benign"})
+"""Names, in lower case, of a class that is taken for normal where the user names none."""
 
 FAMILIARITY: Final = ("familiar", "new service", "stranger")
 """Strata of rows: both keys were met in training, the pair was, nothing was."""
@@ -80,7 +84,8 @@ class FlowModel:
         Returns
         -------
         polars.DataFrame
-            One row a flow: which it is, ``verdict``, ``familiarity`` and ``p_<class>``.
+            One row a flow: which it is, its ``label`` when it came with one, ``verdict``, ``familiarity``
+            and ``p_<class>``.
 
         Raises
         ------
@@ -116,7 +121,9 @@ class FlowModel:
             )
         strata = site.strata(rows.keys, len(rows))
         decided = site.classes[site.decide(shares, strata)]
+        told = [] if rows.labels is None else [rows.labels.alias("label")]
         return rows.frame.with_columns(
+            *told,
             pl.Series("verdict", decided.astype(str)),
             pl.Series("familiarity", np.array(FAMILIARITY)[strata]),
             *(pl.Series(f"p_{name}", shares[:, k]) for k, name in enumerate(site.classes)),
@@ -213,7 +220,7 @@ def train(
         What is left out together. ``group`` keeps pairs of hosts whole and remembers none of them: for
         traffic whose addresses will not come again.
     normal
-        Label of the normal class; None for the commonest.
+        Label of the normal class; None for the one called normal or benign, else the commonest.
 
     Raises
     ------
@@ -245,7 +252,7 @@ def train_rows(
     split
         What is left out together.
     normal
-        Label of the normal class.
+        Label of the normal class; None for the one called normal or benign, else the commonest.
 
     Raises
     ------
@@ -263,6 +270,7 @@ def train_rows(
     labelled = rows.labels.is_not_null().to_numpy()
     y = rows.labels.drop_nulls().to_numpy().astype(np.str_)
     keys = [key[labelled] for key in rows.keys]
+    normal = _called_normal(y) if normal is None else normal
     periods = periods_of(rows.frame["ts_end"].to_numpy()[labelled], keys[0], split)
     site = fit_site_model(rows.X[labelled], y, keys, periods, recipe=chosen, normal=normal)
     card = {
@@ -276,6 +284,12 @@ def train_rows(
     }
     names = flow_set(feature_set).names
     return FlowModel(site, feature_set, names, chosen, card)
+
+
+def _called_normal(y: NDArray[np.str_]) -> str | None:
+    """Give the one class that is called normal; None when there is none or several."""
+    named = [str(name) for name in np.unique(y) if name.strip().lower() in NORMAL_NAMES]
+    return named[0] if len(named) == 1 else None
 
 
 def _told(part: LeftOut) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from eddyline.classifiers.model import Recipe
 from eddyline.classifiers.periods import DAY_US, periods_of
 from eddyline.errors import DataError, ModelError, UsageError
 from eddyline.flows.batch import FlowBatch
+from eddyline.pipeline import Pipeline
 from eddyline.supervised import FlowModel, train
 from eddyline.verdicts.archive import read_archive, write_archive
 
@@ -191,3 +192,33 @@ def test_periods_are_days_parts_or_groups():
         periods_of(times[:50], pairs[:50], "day")
     with pytest.raises(UsageError, match="auto, day, group"):
         periods_of(times, pairs, "week")  # type: ignore[arg-type]
+
+
+def renamed(batch, **names):
+    """Give a batch with other names of its labels."""
+    labels = batch.labels.with_columns(pl.col("label").replace(names))
+    return FlowBatch(batch.frame, labels)
+
+
+def test_the_class_called_normal_is_normal_however_rare(model):
+    """A name decides before a count; where no class is called so, the commonest is normal."""
+    named = train([renamed(traffic(), scan="Benign")])
+
+    assert named.card["normal"] == "Benign"
+    assert model.card["normal"] == "calm"
+
+
+def test_labels_travel_beside_the_verdicts(model):
+    """Truth can be drawn beside the prediction; flows without labels have no such column."""
+    new = traffic(5, days=1)
+
+    assert model.classify([new])["label"].to_list() == new.labels["label"].to_list()
+    assert "label" not in model.classify([FlowBatch(new.frame)]).columns
+
+
+def test_a_classifier_is_no_baseline(model, tmp_path):
+    """A scan says which command the file is for."""
+    model.save(tmp_path / "site.eddy")
+
+    with pytest.raises(ModelError, match="use 'eddyline classify'"):
+        Pipeline.load(tmp_path / "site.eddy")

@@ -16,6 +16,7 @@ from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.cli.settings import map_of
 from eddyline.errors import UsageError
+from eddyline.flows.text import neutral_text
 from eddyline.read.flows import read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.supervised import FlowModel
@@ -97,7 +98,31 @@ def _tell(
         print(
             f"  {name}: {rows.height:,}, of them {strange:,} between hosts never met in training"
         )
+    strangers = int((table["familiarity"] == "stranger").sum())
+    if 2 * strangers > table.height:
+        print(
+            f"  {strangers:,} of {table.height:,} flows are between hosts never met in training: these "
+            "verdicts are guesses; train on labelled flows of this network"
+        )
+    if "label" in table.columns:
+        for line in _agreement(table):
+            print(f"  {line}")
     if transductive:
         print("  the class shares were estimated from these flows: each verdict depends on all")
     for sentence in report.sentences():
         print(f"  {sentence}")
+
+
+def _agreement(table: pl.DataFrame) -> list[str]:
+    """Say how many flows of each label got it as their verdict."""
+    same = (pl.col("label") == pl.col("verdict")).sum()
+    counts = (
+        table.filter(pl.col("label").is_not_null())
+        .group_by("label")
+        .agg(pl.len().alias("flows"), same.alias("same"))
+        .sort("flows", descending=True)
+    )
+    return [
+        f"labelled {neutral_text(str(label))}: {flows:,}, of them {hit:,} called so"
+        for label, flows, hit in counts.iter_rows()
+    ]

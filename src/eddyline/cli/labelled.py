@@ -32,7 +32,10 @@ def train(
         typer.Option("--split", help="Left out together: day, group (pairs of hosts) or auto."),
     ] = "auto",
     normal: Annotated[
-        str | None, typer.Option("--normal", help="Label of normal flows; else the commonest.")
+        str | None,
+        typer.Option(
+            "--normal", help="Label of normal flows; else the one called normal or benign."
+        ),
     ] = None,
     columns: ColumnMap = None,
     seed: Seed = 0,

@@ -98,6 +98,12 @@ def _lint(
             f"{', '.join(paths)}; name the column with --labels"
         )
         raise UsageError(message)
+    if label != "label":
+        message = (
+            f"--labels must name a column of a table, got {label!r} for {', '.join(paths)}; check the "
+            "spelling, or leave it out: flows bring their own labels"
+        )
+        raise UsageError(message)
     from eddyline.read.flows import read_flows
 
     return lint_flows(read_flows(list(paths)))

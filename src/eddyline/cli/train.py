@@ -58,7 +58,7 @@ def run_train(
     split
         ``auto``, ``day`` or ``group``.
     normal
-        Label of the normal class; None for the commonest.
+        Label of the normal class; None for the one called normal or benign, else the commonest.
     columns
         Column map of an ordinary CSV, each ``OURS=THEIRS``.
     seed

@@ -160,7 +160,7 @@ def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
     named = keys[chosen].rows(named=True)
     alarms = []
     for place, row in enumerate(chosen):
-        lead = min(legs, key=lambda leg: float(columns[leg.spec.name][place]) / leg.spec.weight)
+        lead = _lead(legs, {name: float(p[place]) for name, p in columns.items()}, levels[row])
         addresses = tuple(str(named[place][key]) for key in view.keys)
         uid = ""
         if view.name == "flow":
@@ -181,6 +181,18 @@ def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
             )
         )
     return alarms
+
+
+def _lead(legs: list[Leg], p_values: dict[str, float], level: float) -> Leg:
+    """Choose the leg whose reasons are told.
+
+    A range that is broken says more than a sequence that surprises: a leg of sequences leads only where no
+    leg of numbers would have alarmed by itself.
+    """
+    numbers = [
+        leg for leg in legs if not is_sequence(leg.spec) and p_values[leg.spec.name] <= level
+    ]
+    return min(numbers or legs, key=lambda leg: p_values[leg.spec.name] / leg.spec.weight)
 
 
 def error_rate_levels(p_values: Floats, windows: NDArray[np.int64], rate: float) -> Floats:

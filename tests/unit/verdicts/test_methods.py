@@ -109,3 +109,18 @@ def test_a_sequence_says_what_surprised_and_what_was_expected():
     assert told.feature == "sequence"
     assert "here" in told.words
     assert "usual next" in told.words
+
+
+def test_broken_ranges_are_told_before_a_surprise():
+    """Where a leg of numbers alarms too, its ranges are the reason, not the one sequence."""
+    calm = quiet(n_hosts=20, hours=6.0)
+    legs = [LegSpec("dyad", "tails"), LegSpec("dyad", "ngram", weight=50.0, params={"order": 1})]
+    model = Pipeline(legs).fit([calm])
+    at = START_US + np.arange(2_000) * 1_000_000
+    odd = flows(host(3), MAIL_SERVER, at, replace(PAGE, port=22, payload_out=500_000))
+
+    alarms = [a for judged in model.judge([mixed(calm, odd)]) for a in judged.alarms]
+
+    told = next(a for a in alarms if set(a.addresses) == {host(3), MAIL_SERVER}).explain()
+    assert told
+    assert "sequence" not in {contribution.feature for contribution in told}

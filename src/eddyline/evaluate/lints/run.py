@@ -36,6 +36,9 @@ FLOW_FEATURES: Final = (
 )
 """Columns of the flow record that are linted as features: not addresses, identifiers or times."""
 
+RECORD: Final = frozenset({"ts", "ts_end", "uid", "src_ip", "dst_ip", "ip_proto"})
+"""Columns that together tell our own flow record from any other table."""
+
 PARQUET: Final = b"PAR1"
 """First bytes of a Parquet file."""
 
@@ -158,6 +161,9 @@ def lint_flows(batches: Iterable[FlowBatch], *, seed: int = 0) -> Linted:
 def read_table(path: Path, label: str) -> pl.DataFrame | None:
     """Read a Parquet or CSV file that has a label column of that name; None when it is something else.
 
+    A table with the columns of our own flow record is something else: the reader of flows knows which of them
+    are identifiers and times.
+
     Parameters
     ----------
     path
@@ -174,11 +180,10 @@ def read_table(path: Path, label: str) -> pl.DataFrame | None:
         with path.open("rb") as stream:
             parquet = stream.read(4) == PARQUET
         if parquet:
-            return (
-                pl.read_parquet(path) if label in pl.scan_parquet(path).collect_schema() else None
-            )
+            columns = pl.scan_parquet(path).collect_schema().names()
+            return pl.read_parquet(path) if _is_table(columns, label) else None
         head = pl.read_csv(path, n_rows=0, infer_schema=False, encoding="utf8-lossy")
-        if label not in head.columns:
+        if not _is_table(head.columns, label):
             return None
         return pl.read_csv(path, infer_schema_length=None, encoding="utf8-lossy")
     except OSError as error:
@@ -186,6 +191,10 @@ def read_table(path: Path, label: str) -> pl.DataFrame | None:
         raise InputError(message) from error
     except pl.exceptions.PolarsError:
         return None  # not a table of columns: the readers of flows are asked next
+
+
+def _is_table(columns: Sequence[str], label: str) -> bool:
+    return label in columns and not set(columns) >= RECORD
 
 
 def unknown_files(paths: Iterable[Path]) -> list[Finding]:

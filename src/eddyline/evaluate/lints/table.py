@@ -98,8 +98,22 @@ class LintTable:
                 f"{', '.join(frame.columns[:40])}"
             )
             raise UsageError(message)
+        nested = [name for name in chosen if frame[name].dtype.is_nested()]
+        if nested:
+            message = (
+                f"features must be numbers or text, got lists in {', '.join(nested)}; name others by "
+                "--features"
+            )
+            raise UsageError(message)
         known = frame.filter(pl.col(label).is_not_null())
         words = NORMAL_WORDS if normal is None else frozenset(n.lower() for n in normal)
+        classes = set(known[label].cast(pl.String).str.to_lowercase().str.strip_chars())
+        if normal is not None and not words <= classes:
+            message = (
+                f"normal labels must be of the column {label!r}, got {', '.join(sorted(words - classes))}; "
+                f"it has {', '.join(sorted(classes)[:20])}"
+            )
+            raise UsageError(message)
         return cls(known.select(chosen), known[label].cast(pl.String), words)
 
     @property

@@ -17,6 +17,7 @@ from eddyline.evaluate.corpora import registry
 from eddyline.evaluate.corpora.card import CorpusCard
 from eddyline.evaluate.lints.run import lint_flows, lint_table, read_table, unknown_files
 from eddyline.flows.batch import FlowBatch
+from eddyline.flows.write import write_flows
 from eddyline.testing.traffic import quiet
 
 
@@ -123,6 +124,38 @@ def test_flows_are_parted_by_group_and_their_shortcuts_named():
     assert "proto" in subjects
     assert "group-leak" not in {f.lint for f in found.findings}
     assert not {"src_ip", "dst_ip", "ts", "ts_end", "uid"} & set(found.areas)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_our_own_tables_are_linted_as_flows(tmp_path: Path, capsys, suffix: str):
+    """Written and read again, labelled flows give no identifier or time as a feature, and no traceback."""
+    ping = pl.col("proto").cast(pl.String) == "icmp"
+    batch = _labelled(pl.when(ping).then(pl.lit("Malicious")).otherwise(pl.lit("Benign")))
+    path = tmp_path / f"flows.{suffix}"
+    write_flows([batch], path)
+
+    code = _lint(path)
+
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "id-feature" not in printed
+    assert "absolute-time-feature" not in printed
+    assert "by group" in printed
+
+
+def test_wrong_columns_and_classes_are_named(tmp_path: Path):
+    """A label column that is not there, a normal class that no row has, and lists as features are errors."""
+    path = tmp_path / "t.parquet"
+    _table().with_columns(pl.lit([1, 2]).alias("tags")).write_parquet(path)
+
+    with pytest.raises(UsageError, match="got lists in tags"):
+        _lint(path)
+    with pytest.raises(
+        UsageError, match=r"normal labels must be .* got nope; it has benign, scan"
+    ):
+        _lint(path, features=["bytes"], normal=["nope"])
+    with pytest.raises(UsageError, match="--labels must name a column of a table, got 'foo'"):
+        run_lint([str(path)], "foo", features=None, normal=None, unsafe=None, out=None)
 
 
 def test_flows_without_labels_cannot_be_linted():
