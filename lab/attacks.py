@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ipaddress
 import socket
 import subprocess
 import time
@@ -48,6 +49,27 @@ def smurf(bench: Bench, args: Args) -> None:
     count = str(_bounded(args["packets"]))
     pace = f"u{args['interval_us']}"
     argv = ["hping3", "-q", "-1", "-a", victim.ip, "-c", count, "-i", pace, victim.broadcast]
+    run(argv, limit_s=LIMIT_S)
+
+
+def ping_each(bench: Bench, args: Args) -> None:
+    """Ping the addresses of a subnet one after the other, as a loop in a shell would."""
+    prefix = ipaddress.IPv4Network(bench.world.network.address(args["to"]))
+    addresses = [str(prefix[n]) for n in range(args["first"], args["last"] + 1)]
+    if args.get("shuffled", False):
+        bench.rng.shuffle(addresses)
+    low, high = args["gap_s"]
+    for address in addresses[: _bounded(args["count"])]:
+        run(["ping", "-n", "-q", "-c", "1", "-W", "0.05", address])
+        bench.clock.rest(bench.rng.uniform(low, high))
+    time.sleep(1)  # the router gives up looking for the last absent host
+
+
+def rising_ports(bench: Bench, args: Args) -> None:
+    """Send one SYN to each of many rising ports of a host."""
+    to = bench.world.network.address(args["to"])
+    count, pace = str(_bounded(args["count"])), f"u{args['interval_us']}"
+    argv = ["hping3", "-q", "-S", "-p", f"++{args['first']}", "-c", count, "-i", pace, to]
     run(argv, limit_s=LIMIT_S)
 
 
@@ -201,6 +223,8 @@ def iodine(bench: Bench, args: Args) -> None:
 
 KINDS: dict[str, Callable[[Bench, Args], None]] = {
     "nmap": nmap,
+    "ping_each": ping_each,
+    "rising_ports": rising_ports,
     "smurf": smurf,
     "syn_flood": syn_flood,
     "udp_flood": udp_flood,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +76,9 @@ class Network:
         ]
 
     def address(self, text: str) -> str:
-        """Give the address of a host's name; an address or prefix stays as it is."""
+        """Give the address of a host, or the prefix of a subnet; what is neither stays as it is."""
+        if text in self.subnets:
+            return str(self.subnets[text].prefix)
         return self.hosts[text].ip if text in self.hosts else text
 
 
@@ -112,11 +115,14 @@ class Day:
     title: str = ""
 
 
-def _subnets(rows: list[dict[str, Any]]) -> dict[str, Subnet]:
+def _subnets(rows: list[dict[str, Any]], moved: Mapping[str, str]) -> dict[str, Subnet]:
+    unknown = sorted(set(moved) - {row["name"] for row in rows})
+    if unknown:
+        raise SpecError(f"prefixes must name subnets of the network, got {unknown[0]}")
     return {
         row["name"]: Subnet(
             row["name"],
-            ipaddress.IPv4Network(row["prefix"]),
+            ipaddress.IPv4Network(moved.get(row["name"], row["prefix"])),
             ipaddress.IPv6Network(row["prefix6"]) if "prefix6" in row else None,
             bool(row.get("internal", False)),
         )
@@ -143,10 +149,10 @@ def _host(
     )
 
 
-def load_network(path: Path) -> Network:
-    """Read a network's TOML file."""
+def load_network(path: Path, moved: Mapping[str, str] | None = None) -> Network:
+    """Read a network's TOML file; ``moved`` gives subnets another prefix for one day."""
     raw = tomllib.loads(path.read_text())
-    subnets = _subnets(raw["subnets"])
+    subnets = _subnets(raw["subnets"], moved or {})
     hosts: list[Host] = []
     for group in raw["groups"]:
         every = int(group.get("v6_every", 0))
@@ -208,7 +214,7 @@ def _attack(row: dict[str, Any], network: Network, start_s: float, length_s: flo
 def load_day(name: str, folder: Path = HERE) -> Day:
     """Read ``days/NAME.toml`` and the network it names."""
     raw = tomllib.loads((folder / "days" / f"{name}.toml").read_text())
-    network = load_network(folder / "networks" / f"{raw['network']}.toml")
+    network = load_network(folder / "networks" / f"{raw['network']}.toml", raw.get("prefixes"))
     start_s, end_s = seconds(raw["from"]), seconds(raw["to"])
     midnight = datetime.combine(raw["date"], datetime.min.time(), tzinfo=UTC)
     attacks = tuple(

@@ -31,8 +31,12 @@ def test_every_day_loads_and_names_only_what_exists(name: str) -> None:
     for attack in day.attacks:
         assert attack.source in day.network.hosts
         assert attack.kind in attacks.KINDS
-        for role in ("to", "victim"):
-            assert attack.args.get(role, attack.source) in day.network.hosts
+        known = {*day.network.hosts, *day.network.subnets}
+        assert attack.args.get("to", attack.source) in known
+        assert attack.args.get("victim", attack.source) in day.network.hosts
+        if "first" in attack.args and attack.args["to"] in day.network.subnets:
+            prefix = day.network.subnets[attack.args["to"]].prefix
+            assert attack.args["last"] < prefix.num_addresses
     for rates in day.network.roles.values():
         assert set(rates) <= set(actions.KINDS)
 
@@ -62,6 +66,24 @@ def test_a_wrong_day_is_refused(tmp_path: Path, old: str, new: str, words: str) 
 
     with pytest.raises(SpecError, match=words):
         load_day("afternoon", folder)
+
+
+def test_a_day_may_move_subnets(tmp_path: Path) -> None:
+    """Hosts, their broadcast address and a sweep's target follow the day's own prefix."""
+    folder = _changed(tmp_path, "five-4", '"172.29.65.0/25"', '"172.29.65.128/25"')
+    day = load_day("five-4", folder)
+
+    assert day.network.hosts["eng01"].ip == "172.29.65.159"
+    assert day.network.hosts["eng01"].broadcast == "172.29.65.255"
+    assert day.network.address("eng") == "172.29.65.128/25"
+
+
+def test_only_known_subnets_move(tmp_path: Path) -> None:
+    """A prefix for a subnet that the network lacks is a mistake."""
+    folder = _changed(tmp_path, "five-4", "eng = ", "engine = ")
+
+    with pytest.raises(SpecError, match="must name subnets"):
+        load_day("five-4", folder)
 
 
 def test_seconds_reads_a_clock() -> None:
