@@ -7,7 +7,7 @@ that detection uses, which departs from them (``isolation_forest.py``).
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numba import njit
@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from eddyline.detectors.classical.scaled import ScaledDetector
 from eddyline.detectors.detector import MatrixDetector, refuse_model
-from eddyline.detectors.isolation_forest import average_path
+from eddyline.detectors.isolation_forest import average_path, walk
 from eddyline.errors import UsageError
-from eddyline.tables import Floats, Integers
+from eddyline.tables import Floats
+
+MOST_STEPS: Final = 64
+"""Deepest tree that a model file may ask for."""
 
 BLOCK = 64
 """Rows that walk one tree before the next tree is fetched: trees stay in the cache."""
@@ -62,15 +65,15 @@ class PlainIsolationForest(MatrixDetector):
     """
 
     _arrays: ClassVar[tuple[str, ...]] = (
-        *("columns_", "cuts_", "children_", "paths_"),
+        *("feature_", "threshold_", "left_", "path_"),
         *("roots_", "norm_"),
     )
 
-    columns_: NDArray[np.int32]
-    cuts_: Floats
-    children_: NDArray[np.int32]
-    paths_: Floats
-    roots_: Integers
+    feature_: NDArray[np.uint32]
+    threshold_: Floats
+    left_: NDArray[np.uint32]
+    path_: Floats
+    roots_: NDArray[np.uint64]
     norm_: Floats
 
     def __init__(self, *, n_trees: int = 100, sample_rows: int = 256, seed: int = 0) -> None:
@@ -86,55 +89,78 @@ class PlainIsolationForest(MatrixDetector):
         model = IsolationForest(
             n_estimators=self.n_trees, max_samples=size, random_state=self.seed
         ).fit(X)
-        columns, cuts, children, paths, roots = [], [], [], [], []
-        start = 0
-        for estimator in model.estimators_:
-            tree = estimator.tree_
-            inner = tree.children_left >= 0
-            depths = tree.compute_node_depths() - 1.0
-            at_end = np.array([average_path(n) for n in tree.n_node_samples])
-            columns.append(np.where(inner, tree.feature, -1))
-            cuts.append(tree.threshold)
-            sides = np.stack([tree.children_left, tree.children_right], axis=1) + start
-            children.append(np.where(inner[:, None], sides, -1))
-            paths.append(np.where(inner, 0.0, depths + at_end))
-            roots.append(start)
-            start += tree.node_count
-        self.columns_ = np.concatenate(columns).astype(np.int32)
-        self.cuts_ = np.concatenate(cuts)
-        self.children_ = np.concatenate(children).astype(np.int32)
-        self.paths_ = np.concatenate(paths)
-        self.roots_ = np.array(roots, dtype=np.int64)
-        self.norm_ = np.array([len(roots) * average_path(size)])
+        trees = [_side_by_side(estimator.tree_) for estimator in model.estimators_]
+        roots = np.cumsum([0, *(len(tree[0]) for tree in trees)])[:-1]
+        self.roots_ = roots.astype(np.uint64)
+        self.feature_ = np.concatenate([tree[0] for tree in trees])
+        self.threshold_ = np.concatenate([tree[1] for tree in trees])
+        self.left_ = np.concatenate(
+            [tree[2] + np.uint32(root) for tree, root in zip(trees, roots, strict=True)]
+        )
+        self.path_ = np.concatenate([tree[3] for tree in trees])
+        steps = max(estimator.tree_.max_depth for estimator in model.estimators_)
+        self.norm_ = np.array([len(trees) * average_path(size), float(steps)])
 
     def _score(self, X: Floats) -> Floats:
         total = np.zeros(len(X))
-        tables = self.columns_, self.cuts_, self.children_, self.paths_, self.roots_
-        _walk(X.astype(np.float32), *tables, total)
+        tables = self.feature_, self.threshold_, self.left_, self.path_, self.roots_
+        walk(X.astype(np.float32), *tables, int(self.norm_[1]), total)
         if self.norm_[0] == 0.0:  # a sample of one row: no cut separates anything
             return np.ones(len(X))
         scores: Floats = 2.0 ** (-total / self.norm_[0])
         return scores
 
     def _restore(self) -> None:
-        n = len(self.columns_)
-        shapes = self.cuts_.shape, self.children_.shape, self.paths_.shape, self.norm_.shape
-        if shapes != ((n,), (n, 2), (n,), (1,)) or len(self.roots_) < 1:
+        n = len(self.feature_)
+        shapes = self.threshold_.shape, self.left_.shape, self.path_.shape, self.norm_.shape
+        if n == 0 or shapes != ((n,), (n,), (n,), (2,)) or len(self.roots_) < 1:
             raise refuse_model(self, f"has tables of {n} nodes", shapes)
-        self.columns_ = np.ascontiguousarray(self.columns_, dtype=np.int32)
-        self.children_ = np.ascontiguousarray(self.children_, dtype=np.int32)
-        self.roots_ = np.ascontiguousarray(self.roots_, dtype=np.int64)
-        self.cuts_ = np.ascontiguousarray(self.cuts_, dtype=np.float64)
-        self.paths_ = np.ascontiguousarray(self.paths_, dtype=np.float64)
-        inner = self.columns_ >= 0
-        below = self.children_[inner]
-        downward = (below > np.flatnonzero(inner)[:, None]).all() and (below < n).all()
-        if (self.columns_ >= self.n_features_in_).any() or not downward:
+        leaf = self.left_ == np.arange(n)
+        last = np.where(leaf, self.left_, self.left_ + 1)
+        if self.left_.min() < 0 or last.max() >= n or not np.isposinf(self.threshold_[leaf]).all():
+            raise refuse_model(self, "points to nodes of its own", f"{last.max()} of {n}")
+        if not (self.left_ >= np.arange(n)).all():
             raise refuse_model(self, "has trees that lead downward", "others")
-        if (self.roots_ < 0).any() or (self.roots_ >= n).any():
+        if self.feature_.min() < 0 or self.feature_.max() >= self.n_features_in_:
+            raise refuse_model(self, "cuts columns in range", int(self.feature_.max()))
+        if self.roots_.min() < 0 or self.roots_.max() >= n:
             raise refuse_model(self, f"has roots among {n} nodes", self.roots_.max())
-        if not np.isfinite(self.paths_).all() or not self.norm_[0] >= 0:
+        if not np.isfinite(self.path_).all() or not self.norm_[0] >= 0:
             raise refuse_model(self, "has finite path lengths", "others")
+        if not 0 <= self.norm_[1] <= MOST_STEPS:
+            raise refuse_model(self, f"has a depth in [0, {MOST_STEPS}]", self.norm_[1])
+        self.feature_ = np.ascontiguousarray(self.feature_, dtype=np.uint32)
+        self.left_ = np.ascontiguousarray(self.left_, dtype=np.uint32)
+        self.roots_ = np.ascontiguousarray(self.roots_, dtype=np.uint64)
+        self.threshold_ = np.ascontiguousarray(self.threshold_, dtype=np.float64)
+        self.path_ = np.ascontiguousarray(self.path_, dtype=np.float64)
+
+
+def _side_by_side(
+    tree: Any,
+) -> tuple[NDArray[np.uint32], Floats, NDArray[np.uint32], Floats]:
+    """Renumber a tree of scikit-learn's so that siblings are neighbours; leaves lead to themselves.
+
+    ``tree`` has no type of its own: scikit-learn's compiled class has no stubs.
+    """
+    order = [0]
+    left = np.zeros(tree.node_count, np.uint32)
+    for place in range(tree.node_count):  # breadth first: ``order`` grows ahead of ``place``
+        node = order[place]
+        if tree.children_left[node] >= 0:
+            left[place] = len(order)
+            order += [tree.children_left[node], tree.children_right[node]]
+        else:
+            left[place] = place
+    inner = tree.children_left[order] >= 0
+    at_end = np.array([average_path(n) for n in tree.n_node_samples[order]])
+    depths = tree.compute_node_depths()[order] - 1.0
+    return (
+        np.where(inner, tree.feature[order], 0).astype(np.uint32),
+        np.where(inner, tree.threshold[order], np.inf),
+        left,
+        np.where(inner, 0.0, depths + at_end),
+    )
 
 
 class ExtendedIsolationForest(ScaledDetector):
@@ -239,27 +265,6 @@ class ExtendedIsolationForest(ScaledDetector):
         self.norm_ = self._finite("norm_", (1,))
         if (inner + 1) & inner or (self.paths_[:, inner:] < 0).all(axis=1).any():
             raise refuse_model(self, "has full trees with ends", inner)
-
-
-@njit(cache=True, nogil=True)
-def _walk(
-    X: NDArray[np.float32],
-    columns: NDArray[np.int32],
-    cuts: Floats,
-    children: NDArray[np.int32],
-    paths: Floats,
-    roots: Integers,
-    total: Floats,
-) -> None:  # pragma: no cover
-    for start in range(0, X.shape[0], BLOCK):
-        stop = min(start + BLOCK, X.shape[0])
-        for tree in range(len(roots)):
-            for i in range(start, stop):
-                node = roots[tree]
-                while columns[node] >= 0:
-                    right = 1 if X[i, columns[node]] > cuts[node] else 0
-                    node = np.int64(children[node, right])
-                total[i] += paths[node]
 
 
 @njit(cache=True, nogil=True)

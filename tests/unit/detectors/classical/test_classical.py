@@ -232,7 +232,7 @@ def test_arguments_out_of_range_are_named(model: MatrixDetector):
         (GaussianMixtureDensity(), "weights_", -np.ones(8)),
         (ECOD(), "starts_", np.zeros(5, np.int64)),
         (HBOS(), "bits_", np.zeros((4, 3))),
-        (PlainIsolationForest(), "children_", np.zeros((1, 2), np.int32)),
+        (PlainIsolationForest(), "left_", np.zeros(1, np.uint32)),
         (ExtendedIsolationForest(), "offsets_", np.zeros((1, 1))),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, MatrixDetector) else "",
@@ -251,8 +251,8 @@ def test_a_tree_that_leads_in_circles_is_refused():
     """A child before its parent would never end."""
     model = PlainIsolationForest(n_trees=3).fit(TRAIN)
     arrays = model.to_arrays()
-    children = arrays["children_"].copy()
-    children[0] = 0
+    left = arrays["left_"].copy()
+    left[np.flatnonzero(left > np.arange(len(left)))[-1]] = 0
 
     with pytest.raises(ModelError, match="lead downward"):
-        PlainIsolationForest.from_arrays(arrays | {"children_": children}, model.get_params())
+        PlainIsolationForest.from_arrays(arrays | {"left_": left}, model.get_params())
