@@ -7,65 +7,102 @@ deserve to be a reference (``neighbours.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numba import njit
 
 from eddyline.tables import Floats, Integers
 
-BOX_ROWS = 128
+BOX_ROWS: Final = 128
 """Most rows in a box: enough for the inner loop to run in vector registers, few enough to skip most boxes."""
+
+SHADOW: Final = 0.9
+"""Share of the variance that the leading axes hold along which rows are compared first."""
+
+AXES_ROWS: Final = 20_000
+"""Reference rows, evenly spaced, that the axes are found on."""
+
+ROUNDING: Final = 16.0 * np.finfo(np.float64).eps
+"""Bound, for each column and unit of length, of what rounding does to a place on the axes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
     """Hold reference rows in boxes, so that a search skips those that are too far away.
 
+    Boxes are cut and rows first compared in the shadow they throw on the leading principal axes, where a
+    distance is never longer than the true one. Traffic has far fewer directions than columns: most rows are
+    ruled out by a few numbers. Those that remain are measured column by column, so a distance is exact and
+    the axes only decide how soon it is found.
+
     Parameters
     ----------
-    columns
-        Reference rows, transposed, box after box: shape ``(d, n)``.
+    rows
+        Reference rows, box after box: shape ``(n, d)``.
     order
         Number of each of them among the rows that were given, shape ``(n,)``.
     starts
         Where each box starts in them, and n at the end, shape ``(b + 1,)``.
+    centre
+        Mean of the rows, shape ``(d,)``.
+    axes
+        Leading principal axes, shape ``(m, d)``, m <= d.
+    shadows
+        Places of the rows on the axes, shape ``(m, n)``.
     low, high
-        Smallest and largest value of each column in each box, shape ``(b, d)``.
+        Smallest and largest place of each box on each axis, shape ``(m, b)``.
+    reach
+        Longest distance of a box's rows from the centre, and the centre's own length, shape ``(b,)``: what
+        their rounding is bounded by.
     """
 
-    columns: Floats
+    rows: Floats
     order: Integers
     starts: Integers
+    centre: Floats
+    axes: Floats
+    shadows: Floats
     low: Floats
     high: Floats
+    reach: Floats
 
     @classmethod
     def of(cls, rows: Floats) -> Boxes:
-        """Cut rows into boxes at the median of the widest column, until each is small.
+        """Cut rows into boxes at the median of the axis they are longest on, until each is small.
 
         Parameters
         ----------
         rows
             Reference rows, shape ``(n, d)``, n >= 1, finite.
         """
+        centre, axes = _leading_axes(rows)
+        shadows = (rows - centre) @ axes.T
         waiting, boxes = [np.arange(len(rows))], []
         while waiting:
             members = waiting.pop()
             if len(members) <= BOX_ROWS:
                 boxes.append(members)
                 continue
-            widest = int(np.argmax(np.ptp(rows[members], axis=0)))
-            order = members[np.argsort(rows[members, widest], kind="stable")]
-            middle = len(order) // 2
+            longest = int(np.argmax(np.ptp(shadows[members], axis=0)))
+            middle = len(members) // 2
+            order = members[np.argsort(shadows[members, longest], kind="stable")]
             waiting += [order[middle:], order[:middle]]
         starts = np.concatenate([[0], np.cumsum([len(box) for box in boxes])]).astype(np.int64)
         order = np.concatenate(boxes).astype(np.int64)
+        with np.errstate(over="ignore"):  # an infinite length only means that nothing is ruled out
+            lengths = np.sqrt(((rows - centre) ** 2).sum(axis=1))
+            own = np.sqrt((centre**2).sum())
         return cls(
-            np.ascontiguousarray(rows[order].T),
+            np.ascontiguousarray(rows[order]),
             order,
             starts,
-            np.stack([rows[box].min(axis=0) for box in boxes]),
-            np.stack([rows[box].max(axis=0) for box in boxes]),
+            centre,
+            axes,
+            np.ascontiguousarray(shadows[order].T),
+            np.stack([shadows[box].min(axis=0) for box in boxes], axis=1),
+            np.stack([shadows[box].max(axis=0) for box in boxes], axis=1),
+            np.array([lengths[box].max() for box in boxes]) + own,
         )
 
     def mean_distance(self, rows: Floats, n_neighbours: int) -> Floats:
@@ -78,8 +115,9 @@ class Boxes:
         n_neighbours
             Neighbours to average over, in [1, reference rows].
         """
+        distances, _ = self.nearest(rows, n_neighbours)
         out = np.empty(len(rows))
-        _search(rows, self.columns, self.starts, self.low, self.high, n_neighbours, out)
+        _means(distances, out)
         return out
 
     def kth_distance(self, rows: Floats, k: int) -> Floats:
@@ -113,107 +151,150 @@ class Boxes:
             Distances and row numbers of the reference, both of shape ``(n, k)``.
         """
         squares = np.empty((len(rows), k))
-        places = np.empty((len(rows), k), np.int64)
-        _nearest(rows, self.columns, self.starts, self.low, self.high, squares, places)
+        places = np.zeros((len(rows), k), np.int64)
+        _nearest(
+            rows,
+            self.rows,
+            self.starts,
+            self.centre,
+            self.axes,
+            self.shadows,
+            self.low,
+            self.high,
+            self.reach,
+            squares,
+            places,
+        )
         return np.sqrt(squares), self.order[places]
 
 
+def _leading_axes(rows: Floats) -> tuple[Floats, Floats]:
+    """Give the mean and the principal axes that hold most of the variance; the columns where those fail."""
+    sample = rows[:: max(1, len(rows) // AXES_ROWS)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = sample.mean(axis=0)
+        away = sample - centre
+        spread = away.T @ away
+        sound = bool(np.isfinite(spread).all() and np.isfinite(rows - centre).all())
+    if not sound:  # values whose squares are beyond a float: compare column by column
+        return np.zeros(rows.shape[1]), np.eye(rows.shape[1])
+    variances, axes = np.linalg.eigh(spread)
+    share = np.cumsum(variances[::-1])
+    n_axes = int(np.searchsorted(share, SHADOW * share[-1])) + 1
+    return centre, np.ascontiguousarray(axes[:, ::-1][:, : min(n_axes, len(centre))].T)
+
+
 @njit(cache=True, nogil=True)
-def _search(
+def _means(distances: Floats, out: Floats) -> None:  # pragma: no cover
+    for i in range(distances.shape[0]):
+        total = 0.0
+        for k in range(distances.shape[1]):
+            total += distances[i, k]
+        out[i] = total / distances.shape[1]
+
+
+@njit(cache=True, nogil=True)
+def _nearest(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    asked: Floats,
     rows: Floats,
-    columns: Floats,
     starts: Integers,
+    centre: Floats,
+    axes: Floats,
+    shadows: Floats,
     low: Floats,
     high: Floats,
-    n_neighbours: int,
+    reach: Floats,
     out: Floats,
+    places: Integers,
 ) -> None:  # pragma: no cover
-    gaps = np.empty(low.shape[0])
-    squares = np.empty(np.max(starts[1:] - starts[:-1]))
-    best = np.empty(n_neighbours)
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        _box_gaps(row, low, high, gaps)
+    n_boxes = len(reach)
+    shadow, gaps = np.empty(axes.shape[0]), np.empty(n_boxes)
+    near, squares = np.empty(n_boxes, np.int64), np.empty(BOX_ROWS)
+    for i in range(asked.shape[0]):
+        row, best, which = asked[i], out[i], places[i]
         best[:] = np.inf
-        for box in np.argsort(gaps):
-            # Rounding may put a row of the box a hair nearer than its box: look at those too.
-            if gaps[box] * (1.0 - 1e-12) > best[-1]:
-                break
-            _box_squares(row, columns, starts[box], starts[box + 1], squares)
-            for k in range(starts[box + 1] - starts[box]):
-                if squares[k] < best[-1]:
-                    _insert(squares[k], best)
+        length = _shadow(row, centre, axes, shadow)
+        _box_gaps(shadow, low, high, gaps)
+        first = int(np.argmin(gaps))
+        unsure = ROUNDING * len(row) * (length + reach)
+        _look(row, shadow, first, unsure[first], rows, starts, shadows, squares, best, which)
+        n_near = 0
+        for box in range(n_boxes):
+            if box != first and not gaps[box] > _limit(best[-1], unsure[box]):
+                near[n_near] = box
+                n_near += 1
+        chosen = near[:n_near]
+        for box in chosen[np.argsort(gaps[chosen])]:
+            if not gaps[box] > _limit(best[-1], unsure[box]):
+                _look(row, shadow, box, unsure[box], rows, starts, shadows, squares, best, which)
+
+
+@njit(cache=True, nogil=True)
+def _shadow(row: Floats, centre: Floats, axes: Floats, out: Floats) -> float:  # pragma: no cover
+    """Put a row on the axes; give its distance from the centre."""
+    length = 0.0
+    for j in range(len(row)):
+        length += (row[j] - centre[j]) ** 2
+    for k in range(axes.shape[0]):
         total = 0.0
-        for k in range(n_neighbours):
-            total += np.sqrt(best[k])
-        out[i] = total / n_neighbours
+        for j in range(len(row)):
+            total += (row[j] - centre[j]) * axes[k, j]
+        out[k] = total
+    return float(np.sqrt(length))
+
+
+@njit(cache=True, nogil=True)
+def _limit(best: float, unsure: float) -> float:  # pragma: no cover
+    """Give the square beyond which a shadow rules out a nearer row, whatever the rounding."""
+    return float((np.sqrt(best) * (1.0 + 1e-12) + unsure) ** 2 * (1.0 + 1e-12))
 
 
 @njit(cache=True, nogil=True)
 def _box_gaps(row: Floats, low: Floats, high: Floats, gaps: Floats) -> None:  # pragma: no cover
-    """Give the squared distance from a row to the nearest point of every box."""
-    for box in range(low.shape[0]):
-        gap = 0.0
-        for j in range(low.shape[1]):
-            value = row[j]
-            if value < low[box, j]:
-                gap += (low[box, j] - value) ** 2
-            elif value > high[box, j]:
-                gap += (value - high[box, j]) ** 2
-        gaps[box] = gap
+    """Give the squared distance from a shadow to the nearest point of every box."""
+    gaps[:] = 0.0
+    for k in range(low.shape[0]):
+        value = row[k]
+        for box in range(low.shape[1]):
+            gap = max(max(low[k, box] - value, value - high[k, box]), 0.0)
+            gaps[box] += gap * gap
 
 
 @njit(cache=True, nogil=True)
-def _insert(square: float, best: Floats) -> None:  # pragma: no cover
-    """Put a value into the rising list of the smallest, dropping the largest."""
-    place = best.shape[0] - 1
-    while place > 0 and best[place - 1] > square:
-        best[place] = best[place - 1]
-        place -= 1
-    best[place] = square
-
-
-@njit(cache=True, nogil=True)
-def _box_squares(
-    row: Floats, columns: Floats, start: int, stop: int, squares: Floats
-) -> None:  # pragma: no cover
-    """Give the squared distance to every row of a box; each sum runs over the columns in order."""
-    size = stop - start
-    for k in range(size):
-        squares[k] = 0.0
-    for j in range(columns.shape[0]):
-        value = row[j]
-        column = columns[j, start:stop]
-        for k in range(size):
-            difference = column[k] - value
-            squares[k] += difference * difference
-
-
-@njit(cache=True, nogil=True)
-def _nearest(
+def _look(  # noqa: PLR0913 - a kernel takes its arrays one by one
+    row: Floats,
+    shadow: Floats,
+    box: int,
+    unsure: float,
     rows: Floats,
-    columns: Floats,
     starts: Integers,
-    low: Floats,
-    high: Floats,
-    out: Floats,
-    places: Integers,
+    shadows: Floats,
+    squares: Floats,
+    best: Floats,
+    which: Integers,
 ) -> None:  # pragma: no cover
-    gaps = np.empty(low.shape[0])
-    squares = np.empty(np.max(starts[1:] - starts[:-1]))
-    last = out.shape[1] - 1
-    for i in range(rows.shape[0]):
-        _box_gaps(rows[i], low, high, gaps)
-        best, which = out[i], places[i]
-        best[:] = np.inf
-        for box in np.argsort(gaps):
-            if gaps[box] * (1.0 - 1e-12) > best[last]:
-                break
-            _box_squares(rows[i], columns, starts[box], starts[box + 1], squares)
-            for k in range(starts[box + 1] - starts[box]):
-                if squares[k] < best[last]:
-                    place = last
-                    while place > 0 and best[place - 1] > squares[k]:
-                        best[place], which[place] = best[place - 1], which[place - 1]
-                        place -= 1
-                    best[place], which[place] = squares[k], starts[box] + k
+    """Take a box's rows into the rising list of the nearest; each sum runs over the columns in order."""
+    start, stop = starts[box], starts[box + 1]
+    size = stop - start
+    squares[:] = 0.0
+    for k in range(shadows.shape[0]):
+        value = shadow[k]
+        column = shadows[k, start:stop]
+        for r in range(size):
+            difference = column[r] - value
+            squares[r] += difference * difference
+    limit = _limit(best[-1], unsure)
+    for r in range(size):
+        if squares[r] > limit:
+            continue
+        square = 0.0
+        for j in range(len(row)):
+            difference = rows[start + r, j] - row[j]
+            square += difference * difference
+        if square < best[-1]:
+            place = len(best) - 1
+            while place > 0 and best[place - 1] > square:
+                best[place], which[place] = best[place - 1], which[place - 1]
+                place -= 1
+            best[place], which[place] = square, start + r
+            limit = _limit(best[-1], unsure)

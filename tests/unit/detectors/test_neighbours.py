@@ -33,8 +33,24 @@ def test_boxes_find_what_brute_force_finds(n: int, d: int) -> None:
 def test_boxes_hold_every_row_once(X: np.ndarray) -> None:
     boxes = Boxes.of(X)
 
-    assert sorted(map(tuple, boxes.columns.T)) == sorted(map(tuple, X))
+    assert sorted(map(tuple, boxes.rows)) == sorted(map(tuple, X))
     assert boxes.starts[-1] == len(X)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e9, 1e160])
+def test_axes_only_decide_how_soon_a_neighbour_is_found(unit: float) -> None:
+    """Rows along few directions, far from zero and of any size, have the neighbours that all pairs have."""
+    rng = np.random.default_rng(4)
+    X = (rng.normal(size=(700, 2)) @ rng.normal(size=(2, 9)) + 40.0) * unit
+    X[:, 3] += 1e-6 * unit * rng.normal(size=700)
+    asked, k = np.concatenate([X[:40], X[:40] * 1.001]), 4
+    with np.errstate(over="ignore"):
+        pairs = np.sqrt(((asked[:, None] - X) ** 2).sum(axis=-1))
+    distances, places = Boxes.of(X).nearest(asked, k)
+
+    np.testing.assert_allclose(distances, np.sort(pairs, axis=1)[:, :k], rtol=1e-9)
+    found = np.take_along_axis(pairs, places, axis=1)
+    np.testing.assert_allclose(found, distances, rtol=1e-9)
 
 
 def test_reference_is_distinct_and_bounded() -> None:
