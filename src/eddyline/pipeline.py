@@ -55,7 +55,7 @@ DEFAULT_LEGS: Final = (
     LegSpec("dyad", "tails"),
     LegSpec("dyad", "tails", own=True),
     LegSpec("dyad", "neighbours", weight=0.3),
-    LegSpec("dyad", "ngram", weight=0.2, params={"order": 1}),
+    LegSpec("dyad", "ngram", weight=0.2, params={"order": 1, "group": "sum"}),
     LegSpec("flow", "isolation_forest", params={"n_trees": 100}),
 )
 """One setting for everything: the legs of every scan."""

@@ -34,7 +34,7 @@ def _tokens(detector: str, **params: Any) -> tuple[LegSpec, ...]:
 
 
 METHODS: Final[dict[str, tuple[LegSpec, ...]]] = {
-    "ngram": _tokens("ngram", order=1),
+    "ngram": _tokens("ngram", order=1, group="sum"),
     "gru": _tokens("causal", cell="gru", group="sum"),
     "lstm": _tokens("causal", cell="lstm", group="sum"),
     "radford": _tokens("radford", group="max"),
