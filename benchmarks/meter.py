@@ -3,8 +3,8 @@
     python benchmarks/meter.py busy.pcap --tools eddyline nfstream softflowd nfpcapd --runs 5 > busy.json
 
 Runs are paired: each round runs every tool once, in turn; the figures are medians over the rounds. CPU is
-user and system time of the process and its children, start-up included; kernels are on disk before the
-first round, as they are for a user's second capture. Memory is the peak of the anonymous memory of the
+user and system time of the process and its children, start-up included; kernels and byte code are on disk
+before the first round, as they are for a user's second capture. Memory is the peak of the anonymous memory of the
 process tree, sampled every 50 ms (a mapped file is not anonymous). NFStream is called with statistics on,
 no dissection and one meter. `meter_traffic.py` writes the captures.
 """
@@ -23,6 +23,7 @@ import threading
 import time
 from pathlib import Path
 
+NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 EDDYLINE = """
 import mmap, os, sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
@@ -91,7 +92,11 @@ def run(tool: str, capture: Path) -> dict[str, float | int | str]:
         arguments = command(tool, capture, Path(name))
         begun = time.perf_counter()
         process = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={key: value for key, value in os.environ.items() if key != NO_BYTE_CODE},
         )
         peak = 0
         over = threading.Event()

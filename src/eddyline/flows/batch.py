@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from eddyline.errors import DataError
 from eddyline.flows.record import CORE_SCHEMA, LABEL_SCHEMA, STATISTICS_SCHEMA
+
+BATCH_ROWS: Final = 1 << 16
+"""Rows of a batch: enough that a batch's own cost is lost in them, few enough that it stays in 50 MB."""
 
 
 @dataclass(frozen=True, slots=True)

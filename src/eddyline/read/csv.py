@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.errors import InputError, UsageError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.protocols import HAS_PORTS
 from eddyline.flows.record import CORE_SCHEMA, LABEL_SCHEMA, STATISTICS_SCHEMA
 from eddyline.flows.text import neutral_text
@@ -92,7 +92,7 @@ def read(
     name: str,
     report: IngestReport,
     statistics: bool = False,
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     progress: Callable[[int], None] | None = None,
     column_map: Mapping[str, str] | None = None,
 ) -> Iterator[FlowBatch]:

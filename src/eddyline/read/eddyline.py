@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from eddyline.errors import InputError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.record import CORE_SCHEMA, LABEL_SCHEMA, SCHEMA_VERSION, STATISTICS_SCHEMA
 from eddyline.flows.text import neutral_text
 from eddyline.read import fields
@@ -60,7 +60,7 @@ def read(
     name: str,
     report: IngestReport,
     statistics: bool = False,
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read a flow table.

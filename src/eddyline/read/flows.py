@@ -17,7 +17,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.errors import InputError, UnknownFormatError, UsageError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.read import csv, order, registry
 from eddyline.read.direction import Perimeter
 from eddyline.read.ingest import ALL_OUTSIDE, LEFT_OUT, OUTSIDE, IngestReport
@@ -60,7 +60,7 @@ class Settings:
     until_us: int | None = None
     column_map: Mapping[str, str] | None = None
     statistics: bool = False
-    batch_rows: int = 100_000
+    batch_rows: int = BATCH_ROWS
     most_bytes: int = MOST_BYTES
     fits: int = order.FITS_ROWS
 

@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 
 from eddyline.errors import InputError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.protocols import HAS_PORTS
 from eddyline.read import fields
 from eddyline.read.fields import Rule
@@ -74,7 +74,7 @@ def read(
     name: str,
     report: IngestReport,
     statistics: bool = False,
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read the flows of a day, or of several days in one zip.

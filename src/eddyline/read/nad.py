@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.protocols import HAS_PORTS
 from eddyline.read import fields
 from eddyline.read.fields import Rule
@@ -93,7 +93,7 @@ def read(
     name: str,
     report: IngestReport,
     statistics: bool = False,  # noqa: ARG001 - the format has none
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read the flows of a day.

@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.record import LABEL_SCHEMA
 from eddyline.read.ingest import IngestReport
 
@@ -22,7 +22,7 @@ def ordered(
     batches: Iterable[FlowBatch],
     report: IngestReport,
     *,
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     fits: int = FITS_ROWS,
 ) -> Iterator[FlowBatch]:
     """Give flows in event-time order.

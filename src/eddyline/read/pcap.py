@@ -15,7 +15,7 @@ from numpy import int64
 from numpy.typing import NDArray
 
 from eddyline.errors import InputError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.meter.jit import inline, kernel, prefetch
 from eddyline.flows.meter.layout import P_CAPTURED, P_LENGTH, P_LINK, P_OFFSET, P_TIME, Word
 from eddyline.flows.meter.session import Meter
@@ -156,7 +156,7 @@ def read(
     name: str,
     report: IngestReport,
     statistics: bool = False,
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read the flows of a capture, in event-time order.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast, runtime_checkable
 
 from eddyline.errors import UnknownFormatError, UsageError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.read.ingest import IngestReport
 from eddyline.read.lines import Data
 
@@ -46,7 +46,7 @@ class Reader(Protocol):
         name: str,
         report: IngestReport,
         statistics: bool = False,
-        batch_rows: int = 100_000,
+        batch_rows: int = BATCH_ROWS,
         progress: Progress | None = None,
     ) -> Iterator[FlowBatch]:
         """Read flows.

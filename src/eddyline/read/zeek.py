@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.errors import InputError
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.read.fields import Place
 from eddyline.read.ingest import IngestReport
 from eddyline.read.jsonl import json_frame
@@ -77,7 +77,7 @@ def read(
     name: str,
     report: IngestReport,
     statistics: bool = False,  # noqa: ARG001 - a log has none
-    batch_rows: int = 100_000,
+    batch_rows: int = BATCH_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FlowBatch]:
     """Read a connection log.

@@ -17,6 +17,8 @@ from eddyline.flows.meter.memory import reserve
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
+Rows = NDArray[np.int32]
+"""Numbers of flows in the table."""
 Word: TypeAlias = (
     Any  # an int in Python, a 64-bit register when compiled: no type of mypy's covers both
 )
@@ -263,8 +265,9 @@ Y_COLUMNS: Final = 3 * Y_WAY
     M_FREE,  # rows on the free stack
     M_DONE,  # rows that ended and wait
     M_STATISTICS,
+    M_LEFT,  # notches of the wheel that are not ended yet, when all flows are
     M_SECRETS,  # first of the words that key the hash
-) = range(7)
+) = range(8)
 SECRETS: Final = 7
 """One a word of the key, and one for the last stir."""
 M_COLUMNS: Final = M_SECRETS + SECRETS
@@ -319,10 +322,10 @@ class Table(NamedTuple):
     reals: Floats
     rare: Integers
     slots: Integers
-    later: NDArray[np.int32]
-    wheel: NDArray[np.int32]
-    free: Integers
-    done: Integers
+    later: Rows
+    wheel: Rows
+    free: Rows
+    done: Rows
     meta: Integers
     counts: Integers
     notes: Integers
@@ -358,8 +361,8 @@ def make_table(rows: int, *, statistics: bool, seed: int) -> Table:
         slots=np.zeros(2 * rows, dtype=np.int64),
         later=np.full(rows, -1, dtype=np.int32),
         wheel=np.full(NOTCHES, -1, dtype=np.int32),
-        free=np.arange(rows - 1, -1, -1, dtype=np.int64),
-        done=np.zeros(rows, dtype=np.int64),
+        free=np.arange(rows - 1, -1, -1, dtype=np.int32),
+        done=np.zeros(rows, dtype=np.int32),
         meta=meta,
         counts=np.zeros(OUTCOMES, dtype=np.int64),
         notes=np.zeros(NOTES, dtype=np.int64),

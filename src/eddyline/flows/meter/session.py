@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from eddyline.flows.batch import FlowBatch
+from eddyline.flows.batch import BATCH_ROWS, FlowBatch
 from eddyline.flows.meter.jit import patience
 from eddyline.flows.meter.layout import (
     CAUSES,
@@ -22,6 +22,8 @@ from eddyline.flows.meter.layout import (
     M_DONE,
     M_FREE,
     M_HAND,
+    M_LEFT,
+    NOTCHES,
     NOTE_WORDS,
     O_COLUMNS,
     OK,
@@ -33,12 +35,13 @@ from eddyline.flows.meter.layout import (
     Z_COLUMNS,
     Bytes,
     Integers,
+    Rows,
     make_table,
 )
 from eddyline.flows.meter.memory import Buffers, lengthen, zeros
 from eddyline.flows.meter.packets import feed
 from eddyline.flows.meter.rows import core_columns, state_numbers, statistics_columns
-from eddyline.flows.meter.table import end_all, rehash
+from eddyline.flows.meter.table import end_some, rehash
 from eddyline.flows.meter.text import AddressBook, warm_texts
 from eddyline.flows.meter.unpack import Columns, name, unpack
 
@@ -67,7 +70,7 @@ class Meter:
     """
 
     def __init__(
-        self, sensor: str, *, statistics: bool = False, batch_rows: int = 100_000
+        self, sensor: str, *, statistics: bool = False, batch_rows: int = BATCH_ROWS
     ) -> None:
         self._sensor = sensor
         self._statistics = statistics
@@ -119,8 +122,13 @@ class Meter:
 
     def finish(self) -> Iterator[FlowBatch]:
         """End every flow and give the rest of the batches; the meter can be used again."""
-        end_all(self._table)
+        meta = self._table.meta
+        hand = int(meta[M_HAND])
+        meta[M_LEFT] = NOTCHES
+        while end_some(self._table, self._batch_rows):
+            yield from self._give(self._watermark())
         yield from self._give(None)
+        meta[M_HAND] = hand
 
     def _warm(self) -> None:
         """Call each kernel with nothing, so that all that must be compiled is compiled, and told, at once."""
@@ -128,10 +136,11 @@ class Meter:
         nothing = _read_only(np.zeros(1, dtype=np.uint8))
         with patience():
             feed(nothing, np.zeros((0, P_COLUMNS), dtype=np.int64), 0, 0, table)
-            end_all(table)
+            end_some(table, 0)
             rehash(table.slots[:0], table.slots)
+            nobody = np.zeros(0, dtype=np.int64)
             self._columns(table.done[:0])
-            name(table.core, table.done[:0], table.done[:0])
+            name(table.core, table.done[:0], nobody)
             warm_texts()
 
     def _watermark(self) -> int:
@@ -157,7 +166,7 @@ class Meter:
         table.done[: len(rest)] = rest
         table.meta[M_DONE] = len(rest)
 
-    def _columns(self, rows: Integers) -> Columns:
+    def _columns(self, rows: Rows) -> Columns:
         """Give some rows of the table as columns that each stand in one piece, all in one memory."""
         # An odd number of cache lines each: at a power of two all columns share a place in the cache.
         room = 8 * ((len(rows) + 7) // 8 | 1)
@@ -179,7 +188,7 @@ class Meter:
         unpack(self._table, rows, state_numbers(), columns)
         return columns
 
-    def _batch(self, rows: Integers) -> FlowBatch:
+    def _batch(self, rows: Rows) -> FlowBatch:
         """Turn rows of the table into a batch."""
         numbers = self._columns(rows)
         columns = core_columns(numbers, len(rows), self._sensor, self._book)
@@ -205,12 +214,12 @@ class Meter:
             free=lengthen(old.free, room),
             done=lengthen(old.done, room),
         )
-        table.free[: room - rows] = np.arange(room - 1, rows - 1, -1)
+        table.free[: room - rows] = np.arange(room - 1, rows - 1, -1, dtype=np.int32)
         table.meta[M_FREE] = room - rows
         self._table = table
 
 
-def _event_order(core: Integers, rows: Integers, ends: Integers) -> Integers:
+def _event_order(core: Integers, rows: Rows, ends: Integers) -> Integers:
     """Order rows by end, then start, then identifier; most ends differ and come almost in order."""
     order = np.argsort(ends, kind="stable")
     same = np.diff(ends[order]) == 0

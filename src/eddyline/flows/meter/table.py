@@ -28,6 +28,7 @@ from eddyline.flows.meter.layout import (
     M_DONE,
     M_FREE,
     M_HAND,
+    M_LEFT,
     M_SECRETS,
     M_STATISTICS,
     NOTCHES,
@@ -188,7 +189,7 @@ def end_idle(t: Table, now_ms: int) -> None:
 def take_row(t: Table) -> Word:
     """Take an unused row; the caller has seen that there is one."""
     t.meta[M_FREE] -= 1
-    return t.free[t.meta[M_FREE]]
+    return int64(t.free[t.meta[M_FREE]])
 
 
 @inline
@@ -233,19 +234,35 @@ def rehash(old: Integers, slots: Integers) -> None:
 
 
 @kernel
-def end_all(t: Table) -> None:
-    """End every flow that is left.
+def end_some(t: Table, enough: int) -> Word:
+    """Turn the wheel without packets until enough flows have ended; gives how many of its notches are left.
+
+    With none left, the table is empty. The caller sets ``M_LEFT`` to all of them before the first call.
 
     Parameters
     ----------
     t
-        State; afterwards its table is empty.
+        State; its hand moves on.
+    enough
+        Ended flows, those that wait already among them, after which it stops at the next notch.
     """
-    for notch in range(NOTCHES):
-        row = int64(t.wheel[notch])
-        t.wheel[notch] = -1
+    left = t.meta[M_LEFT]
+    while left > 0 and t.meta[M_DONE] < enough:
+        hand = t.meta[M_HAND]
+        row = int64(t.wheel[hand & (NOTCHES - 1)])
+        t.wheel[hand & (NOTCHES - 1)] = -1
         while row >= 0:
-            pile(t, row)
-            row = int64(t.later[row])
-    for at in range(t.slots.size):
-        t.slots[at] = 0
+            after = int64(t.later[row])
+            deadline_ms = t.core[row, F_LAST_US] // 1000 + IDLE_MS
+            if deadline_ms >> WHEEL_SHIFT <= hand:
+                pile(t, row)
+            else:
+                await_end(t, row, deadline_ms)
+            row = after
+        t.meta[M_HAND] = hand + 1
+        left -= 1
+    t.meta[M_LEFT] = left
+    if left == 0:
+        for at in range(t.slots.size):
+            t.slots[at] = 0
+    return left

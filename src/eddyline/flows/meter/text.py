@@ -12,7 +12,7 @@ import polars as pl
 from numpy import int64, uint64
 from numpy.typing import NDArray
 
-from eddyline.flows.meter.jit import inline, kernel
+from eddyline.flows.meter.jit import inline, kernel, prefetch
 from eddyline.flows.meter.layout import Bytes, Integers, Word
 from eddyline.flows.meter.memory import zeros
 from eddyline.flows.meter.table import mix, upper
@@ -26,25 +26,29 @@ _COLON: Final = 58
 
 CARDS: Final = 1 << 17
 """Addresses that are remembered; a power of two."""
+AT_ONCE: Final = 1 << 13
+"""Addresses that are written at once: what is made on the way stays in the processor's cache."""
+AHEAD: Final = 8
+"""Cards that are asked for before they are needed."""
 C_HIGH, C_LOW, C_KIND, C_CODE, CARD_WORDS = range(5)
 """Words of a card: the address, its version, 0 on an empty one, and its code."""
 
 
 class Book(NamedTuple):
-    """What is known of addresses, and room for those of a batch.
+    """What is known of addresses, and room for some at a time.
 
     Parameters
     ----------
     cards
         Shape ``(2**k, CARD_WORDS)``.
     codes
-        The code of each address, negative while it is not known; shape ``(2 * n,)``.
+        The code of each address, negative while it is not known; shape ``(AT_ONCE,)``.
     fresh
-        Cards of those that were written; shape ``(2 * n,)``.
+        Cards of those that were written; shape ``(AT_ONCE,)``.
     known
         How many those are; shape ``(1,)``.
     out
-        Their text, each with a newline; ``2 * n * LONGEST_ADDRESS`` bytes.
+        Their text, each with a newline; ``AT_ONCE * LONGEST_ADDRESS`` bytes.
     """
 
     cards: Integers
@@ -129,8 +133,16 @@ def write_ipv6(out: Bytes, at: int, high: int, low: int) -> Word:
     return at
 
 
+@inline
+def place_of(high: Integers, low: Integers, version: Bytes, i: int, cards: Integers) -> Word:
+    """Give the card of an address, sources first."""
+    side, row = i // version.size, i % version.size
+    hashed = upper(mix(mix(int64(version[row]), high[side, row]), low[side, row]))
+    return hashed & (cards.shape[0] - 1)
+
+
 @kernel
-def look_up(high: Integers, low: Integers, version: Bytes, b: Book) -> Word:
+def look_up(high: Integers, low: Integers, version: Bytes, start: int, stop: int, b: Book) -> Word:
     """Find the codes of addresses, and write those that are not known; gives the bytes written.
 
     Parameters
@@ -139,16 +151,19 @@ def look_up(high: Integers, low: Integers, version: Bytes, b: Book) -> Word:
         Words of the addresses, shape ``(2, n)`` or longer.
     version
         4 or 6, for both of a flow; shape ``(n,)``.
+    start, stop
+        Which of the ``2 * n`` addresses, sources first; at most ``AT_ONCE``.
     b
         What is known.
     """
-    mask = b.cards.shape[0] - 1
     rows = version.size
     fresh, at = int64(0), int64(0)
-    for i in range(2 * rows):
+    for i in range(start, stop):
+        later = place_of(high, low, version, min(i + AHEAD, 2 * rows - 1), b.cards)
+        prefetch(b.cards, later, 0)
         side, row = i // rows, i % rows
         first, second, kind = high[side, row], low[side, row], int64(version[row])
-        place = upper(mix(mix(kind, first), second)) & mask
+        place = place_of(high, low, version, i, b.cards)
         card = b.cards[place]
         if card[C_LOW] != second or card[C_HIGH] != first or card[C_KIND] != kind:
             card[C_HIGH], card[C_LOW], card[C_KIND] = first, second, kind
@@ -162,19 +177,21 @@ def look_up(high: Integers, low: Integers, version: Bytes, b: Book) -> Word:
             )
             b.out[at] = _NEWLINE
             at += 1
-        b.codes[i] = card[C_CODE]
+        b.codes[i - start] = card[C_CODE]
     b.known[0] = fresh
     return at
 
 
 @kernel
-def learn(codes: NDArray[np.uint32], b: Book) -> None:
+def learn(codes: NDArray[np.uint32], found: NDArray[np.uint32], b: Book) -> None:
     """Put the codes of the addresses that were written in the place of their numbers.
 
     Parameters
     ----------
     codes
         One for each address that was written.
+    found
+        Filled with the code of each address that was looked up.
     b
         What is known.
     """
@@ -182,9 +199,9 @@ def learn(codes: NDArray[np.uint32], b: Book) -> None:
         card = b.cards[b.fresh[number]]
         if card[C_CODE] == -1 - number:
             card[C_CODE] = codes[number]
-    for i in range(b.codes.size):
-        if b.codes[i] < 0:
-            b.codes[i] = codes[-1 - b.codes[i]]
+    for i in range(found.size):
+        code = b.codes[i]
+        found[i] = codes[-1 - code] if code < 0 else code
 
 
 @kernel
@@ -244,9 +261,9 @@ def warm_texts() -> None:
     number(nothing, nothing, nothing, np.zeros(1, dtype=np.int64))
     cards, one = np.zeros((1, CARD_WORDS), np.int64), np.zeros(1, np.int64)
     book = Book(cards, nothing, nothing, one, np.zeros(0, np.uint8))
-    pair = nothing.reshape(2, 0)
-    look_up(pair, pair, np.zeros(0, dtype=np.uint8), book)
-    learn(np.zeros(0, dtype=np.uint32), book)
+    pair, codes = nothing.reshape(2, 0), np.zeros(0, dtype=np.uint32)
+    look_up(pair, pair, np.zeros(0, dtype=np.uint8), 0, 0, book)
+    learn(codes, codes, book)
 
 
 def _lines(out: Bytes) -> pl.Series:
@@ -289,7 +306,13 @@ class AddressBook:
     """
 
     def __init__(self) -> None:
-        self._cards = zeros((CARDS, CARD_WORDS), np.int64)
+        self._book = Book(
+            zeros((CARDS, CARD_WORDS), np.int64),
+            np.empty(AT_ONCE, dtype=np.int64),
+            np.empty(AT_ONCE, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+            np.empty(AT_ONCE * LONGEST_ADDRESS, dtype=np.uint8),
+        )
         self._last = pl.Series([], dtype=pl.Categorical())  # keeps the codes of Polars alive
 
     def texts(self, high: Integers, low: Integers, version: Bytes) -> pl.Series:
@@ -302,16 +325,13 @@ class AddressBook:
         version
             4 or 6, shape ``(n,)``.
         """
-        rows = 2 * version.size
-        book = Book(
-            self._cards,
-            np.empty(rows, dtype=np.int64),
-            np.empty(rows, dtype=np.int64),
-            np.zeros(1, dtype=np.int64),
-            np.empty(rows * LONGEST_ADDRESS, dtype=np.uint8),
-        )
-        size = look_up(high, low, version, book)
-        if size:
-            self._last = _lines(book.out[:size]).cast(pl.Categorical())
-            learn(self._last.to_physical().to_numpy(), book)
-        return pl.Series(book.codes.astype(np.uint32)).cat.to(pl.Categorical())
+        book = self._book
+        codes = np.empty(2 * version.size, dtype=np.uint32)
+        for start in range(0, len(codes), AT_ONCE):
+            stop = min(start + AT_ONCE, len(codes))
+            size = look_up(high, low, version, start, stop, book)
+            if size:
+                self._last = _lines(book.out[:size]).cast(pl.Categorical())
+            fresh = self._last[: int(book.known[0])].to_physical().to_numpy()
+            learn(fresh, codes[start:stop], book)
+        return pl.Series(codes).cat.to(pl.Categorical())

@@ -106,6 +106,7 @@ from eddyline.flows.meter.layout import (
     Bytes,
     Floats,
     Integers,
+    Rows,
     Table,
     Word,
 )
@@ -354,7 +355,7 @@ def unpack_statistics(t: Table, row: int, out: Integers, y: Floats, i: int) -> N
 
 
 @kernel
-def unpack(t: Table, rows: Integers, states: Integers, o: Columns) -> None:
+def unpack(t: Table, rows: Rows, states: Integers, o: Columns) -> None:
     """Write some rows as columns, each column in one piece.
 
     Parameters
@@ -383,7 +384,7 @@ def unpack(t: Table, rows: Integers, states: Integers, o: Columns) -> None:
 
 
 @kernel
-def name(core: Integers, rows: Integers, uids: Integers) -> None:
+def name(core: Integers, rows: Rows, uids: Integers) -> None:
     """Write the identifiers of some rows.
 
     Parameters
