@@ -4,7 +4,7 @@
 
 Runs are paired: each round runs every tool once, in turn; the figures are medians over the rounds. CPU is
 user and system time of the process and its children, start-up included; kernels and byte code are on disk
-before the first round, as they are for a user's second capture. Memory is the peak of the anonymous memory of the
+before the first round, as they are for a user's second capture. Memory is the peak of anonymous memory of the
 process tree, sampled every 50 ms (a mapped file is not anonymous). NFStream is called with statistics on,
 no dissection and one meter. `meter_traffic.py` writes the captures.
 """
