@@ -18,6 +18,11 @@ SKIPPED: dict[tuple[str, str], str] = {}
 
 SMALL: dict[str, dict[str, Any]] = {
     "boosting": {"rounds": 30},
+    "histogram_boosting": {"rounds": 20},
+    "random_forest": {"n_trees": 20},
+    "bagging": {"n_trees": 20},
+    "adaboost": {"rounds": 10},
+    "kernel_svm": {"components": 50},
 }
 """Arguments with which scikit-learn's checks are quick; a deep one is built with few steps."""
 
@@ -26,7 +31,7 @@ SKLEARN_SKIPPED = {
     "check_sample_weight_equivalence_on_dense_data": "bins and folds are made of rows, whatever they weigh",
 }
 
-DEEP = {"snn": "test_snn", "tabm": "test_tabm"}
+DEEP = {"cnn": "test_cnn", "snn": "test_snn", "tabm": "test_tabm"}
 """Classifiers whose own tests run both suites with few steps; with the default ones that takes hours."""
 
 

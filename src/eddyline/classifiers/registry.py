@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 CLASSIFIERS: Final = {
     "boosting": "eddyline.classifiers.boosting:Boosting",
+    "histogram_boosting": "eddyline.classifiers.histogram:HistogramBoosting",
+    "random_forest": "eddyline.classifiers.bagged:RandomForest",
+    "bagging": "eddyline.classifiers.bagged:Bagging",
+    "adaboost": "eddyline.classifiers.bagged:AdaBoost",
+    "logistic": "eddyline.classifiers.linear:Logistic",
+    "linear_svm": "eddyline.classifiers.linear:LinearSVM",
+    "kernel_svm": "eddyline.classifiers.linear:KernelSVM",
+    "knn": "eddyline.classifiers.nearest_rows:KNN",
+    "mlp": "eddyline.classifiers.layers:MLP",
+    "cnn": "eddyline.classifiers.deep.cnn:CNN",
     "snn": "eddyline.classifiers.deep.snn:SNN",
     "tabm": "eddyline.classifiers.deep.tabm:TabM",
 }
