@@ -1,7 +1,6 @@
-"""Measure the matrix detectors: contaminated NSL-KDD, rows a second, and the peers in the same run.
+"""Measure the matrix detectors on contaminated NSL-KDD; their speed is measured by ``detector_speed.py``.
 
-    python benchmarks/detectors.py quality --data DIR [--seeds 3] [--small] > quality.json
-    python benchmarks/detectors.py speed > speed.json
+    python benchmarks/detectors.py --data DIR [--seeds 3] [--small] > quality.json
 
 `DIR` holds KDDTrain+.txt.gz and KDDTest+.txt. Training rows: all normals of the training file and attacks
 drawn at random, so that they are 0, 5, 10 and 15 % of the rows; `copies` fills the same share with copies of
@@ -15,11 +14,9 @@ import argparse
 import gzip
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-from sklearn.ensemble import IsolationForest as PeerForest
 from sklearn.metrics import roc_auc_score
 
 from eddyline.detectors.registry import MATRIX, matrix_detector
@@ -108,62 +105,16 @@ def auroc(strange: np.ndarray, usual: np.ndarray) -> float:
     return round(float(roc_auc_score(truth, np.concatenate([strange, usual]))), 4)
 
 
-def cpu_seconds(work, repeats: int = 5) -> float:
-    """Median CPU time of this process over repeats, after one warm-up."""
-    work()
-    spent = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        spent.append(time.process_time() - start)
-    return float(np.median(spent))
-
-
-def speed() -> dict[str, float]:
-    rng = np.random.default_rng(0)
-    mixing = rng.normal(size=(5, 30))
-    X = np.exp(0.5 * rng.normal(size=(200_000, 5)) @ mixing + 0.3 * rng.normal(size=(200_000, 30)))
-    train = X[:20_000]
-    figures = {}
-    for name in MATRIX:
-        model = matrix_detector(name)().fit(train)
-        n = 20_000 if name == "neighbours" else len(X)
-        figures[f"{name} rows/s"] = round(
-            n / cpu_seconds(lambda m=model, k=n: m.anomaly_score(X[:k]))
-        )
-        figures[f"{name} fit s on 20,000 rows"] = round(
-            cpu_seconds(lambda k=name: matrix_detector(k)().fit(X[:20_000]), 3), 3
-        )
-    for trees in (100, 200):
-        peer = PeerForest(n_estimators=trees, max_samples=256, random_state=0, n_jobs=1).fit(
-            X[:20_000]
-        )
-        ours = matrix_detector("isolation_forest")(n_trees=trees).fit(X[:20_000])
-        theirs = len(X) / cpu_seconds(lambda m=peer: m.score_samples(X), 3)
-        mine = len(X) / cpu_seconds(lambda m=ours: m.anomaly_score(X), 3)
-        figures[f"scikit-learn forest of {trees} rows/s"] = round(theirs)
-        figures[f"our forest of {trees} rows/s"] = round(mine)
-        figures[f"forest of {trees}: ours / theirs"] = round(mine / theirs, 2)
-    return figures
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("quality", "speed"))
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--small", action="store_true", help="6,000 normals of KDDTest+ as the training rows"
     )
     parser.add_argument("--detectors", nargs="*", default=list(MATRIX))
     chosen = parser.parse_args()
-    if chosen.what == "quality" and chosen.data is None:
-        parser.error("quality needs --data")
-    answer = (
-        speed()
-        if chosen.what == "speed"
-        else quality(chosen.data, chosen.seeds, chosen.small, chosen.detectors)
-    )
+    answer = quality(chosen.data, chosen.seeds, chosen.small, chosen.detectors)
     print(json.dumps(answer, indent=1))
 
 
