@@ -264,7 +264,7 @@ HEAD = """# How fast the detectors score, beside others
 
 Rows a second of CPU time on one thread, ours and theirs in one run, made by
 
-```
+```sh
 python benchmarks/detector_speed.py measure --nsl-kdd DIR > docs/explanation/detector-speed.json
 python benchmarks/detector_speed.py page docs/explanation/detector-speed.json
 ```
