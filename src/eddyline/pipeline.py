@@ -7,29 +7,26 @@ detectors that did not learn from it. Stories and names are made of alarms in ``
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from eddyline.errors import DegradedWarning, ModelError, TooFewRowsError, UsageError
+from eddyline.errors import ModelError, TooFewRowsError, UsageError
 from eddyline.features.registry import view_named
-from eddyline.features.view import View, ViewTable
+from eddyline.features.view import View
 from eddyline.flows.batch import FlowBatch
 from eddyline.verdicts.alarm import MOST_HINT, Alarm, error_rate_levels, raise_alarms
 from eddyline.verdicts.archive import read_archive, write_archive
-from eddyline.verdicts.fuse import fuse_min
+from eddyline.verdicts.families import Account, checked_column, refuse_many
 from eddyline.verdicts.judged import Doubt, Judged, ViewVerdicts
 from eddyline.verdicts.known import Known
 from eddyline.verdicts.leg import Leg, LegRows, LegSpec
-from eddyline.verdicts.methods import card
 from eddyline.verdicts.normal import ViewNormal
+from eddyline.verdicts.part import Groups, Part
 from eddyline.verdicts.rows import (
     Learned,
     LeaveOut,
@@ -40,7 +37,7 @@ from eddyline.verdicts.rows import (
     thin,
     windows,
 )
-from eddyline.verdicts.saved import describe, leg_arrays, load_leg
+from eddyline.verdicts.saved import describe
 from eddyline.verdicts.threshold import budget_threshold
 
 DEFAULT_LEGS: Final = (
@@ -69,9 +66,6 @@ DOUBT: Final = 0.05
 MOST_OF_ITSELF: Final = 0.001
 """No row is a hint above this p-value where the input is its own baseline."""
 
-MAX_LEG_ROWS: Final = 20_000
-"""Rows that a leg without an own past is fitted and calibrated on."""
-
 
 @dataclass(slots=True)
 class Pipeline:
@@ -87,6 +81,9 @@ class Pipeline:
         Share of false alarms among the alarms of a window, in (0, 1); takes the place of the budget.
     seed
         Start of the randomness.
+    per
+        Column of the record; flows of each of its values are held against what such flows taught, those of a
+        value that was not learned against what all taught. None for one normal for all.
 
     Examples
     --------
@@ -99,10 +96,11 @@ class Pipeline:
     budget: float = 2.0
     error_rate: float | None = None
     seed: int = 0
-    fitted: dict[str, Leg] = field(default_factory=dict)
-    normals: dict[str, ViewNormal] = field(default_factory=dict)
+    per: str | None = None
+    shared: Part = field(default_factory=Part)
+    families: dict[str, Part] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
     services: list[str] = field(default_factory=list)
-    notes: dict[str, str] = field(default_factory=dict)
     judged_rows: dict[str, int] = field(default_factory=dict)
     trained_flows: int = 0
     left_out: int = 0
@@ -116,6 +114,23 @@ class Pipeline:
         if self.error_rate is not None and not 0 < self.error_rate < 1:
             message = f"error_rate must be in (0, 1), got {self.error_rate}; pass a share"
             raise UsageError(message)
+        if self.per is not None:
+            checked_column(self.per)
+
+    @property
+    def fitted(self) -> dict[str, Leg]:
+        """The legs that learned from all flows, by name."""
+        return self.shared.fitted
+
+    @property
+    def normals(self) -> dict[str, ViewNormal]:
+        """What is normal by all flows, by view."""
+        return self.shared.normals
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is to be told of a leg that learned from all flows, by its name."""
+        return self.shared.notes
 
     @property
     def views(self) -> list[View]:
@@ -133,7 +148,7 @@ class Pipeline:
             Gives the numbers of flows in closed windows that are plainly not normal: they are counted
             in ``left_out`` and not learned from.
         """
-        return self._fit(numbered(batches), leave_out)
+        return self._fit(numbered(batches, self.per), leave_out)
 
     def judge(self, batches: Iterable[FlowBatch]) -> Iterator[Judged]:
         """Judge flows by what was learned; any cut of the input into batches gives the same.
@@ -143,7 +158,7 @@ class Pipeline:
         batches
             Flows in event-time order.
         """
-        return self._judge(numbered(batches), held_out=False)
+        return self._judge(numbered(batches, self.per), held_out=False)
 
     def fit_judge(
         self,
@@ -165,13 +180,13 @@ class Pipeline:
             Gives what may not be normal, from windows judged at the level ``DOUBT``; None to learn once.
         """
         self.from_itself = True
-        flows = list(numbered(batches))
+        flows = list(numbered(batches, self.per))
         self._fit_what_there_is(flows, leave_out)
         if doubt is not None and self.fitted:
             first = self._judge(flows, held_out=True, most=DOUBT)
             doubted = pl.concat([doubt(judged, self.known) for judged in first]).unique()
             if doubted.height:
-                self.fitted, self.normals, self.notes = {}, {}, {}
+                self.shared, self.families = Part(), {}
                 self._fit_what_there_is(flows, and_these(leave_out, doubted))
         return self._judge(flows, held_out=True)
 
@@ -179,7 +194,7 @@ class Pipeline:
         try:
             self._fit(flows, leave_out)
         except TooFewRowsError as error:  # plain attacks are all there is: nothing is normal here
-            self.notes = {spec.name: str(error) for spec in self.legs}
+            self.shared.notes = {spec.name: str(error) for spec in self.legs}
 
     @property
     def alarm_levels(self) -> dict[str, float]:
@@ -206,15 +221,13 @@ class Pipeline:
         path
             Where to, by custom ``*.eddy``.
         """
-        groups: dict[str, dict[str, NDArray[Any]]] = {}
-        legs = []
-        for number, leg in enumerate(self.fitted.values()):
-            groups[f"leg{number}"] = leg_arrays(leg)
-            legs.append(
-                describe(leg.spec) | {"fitted_rows": leg.fitted_rows, "arrays": f"leg{number}"}
-            )
+        legs, groups = self.shared.parts()
         groups["services"] = {"names": np.array(self.services, dtype=np.str_)}
-        groups |= {f"normal_{name}": n.to_arrays() for name, n in self.normals.items()}
+        families = []
+        for number, (value, part) in enumerate(self.families.items()):
+            entries, arrays = part.parts(f"family{number}_")
+            groups |= arrays
+            families.append({"value": value, "legs": entries, "notes": part.notes})
         manifest = {
             "budget": self.budget,
             "seed": self.seed,
@@ -225,6 +238,8 @@ class Pipeline:
             "trained_us": self.trained_us,
             "all_legs": [describe(spec) for spec in self.legs],
         }
+        if self.per is not None:
+            manifest |= {"per": self.per, "families": families}
         write_archive(Path(path), manifest, groups)
 
     @classmethod
@@ -250,21 +265,14 @@ class Pipeline:
             raise ModelError(message)
         try:
             specs = tuple(LegSpec(**spec) for spec in manifest["all_legs"])
-            model = cls(specs, float(manifest["budget"]), seed=int(manifest["seed"]))
+            budget, seed = float(manifest["budget"]), int(manifest["seed"])
+            model = cls(specs, budget, seed=seed, per=manifest.get("per"))
             for name, names in manifest["views"].items():
-                view = view_named(name)
-                if list(view.names) != names:
+                if list(view_named(name).names) != names:
                     message = f"{path}: the features of view {name!r} must be today's; learn again"
                     raise ModelError(message)
-                if f"normal_{name}" in groups:
-                    model.normals[name] = ViewNormal.from_arrays(
-                        groups[f"normal_{name}"], len(names)
-                    )
-            for entry in manifest["legs"]:
-                leg = load_leg(entry, groups[entry["arrays"]])
-                model.fitted[leg.spec.name] = leg
+            model._restore_parts(manifest, groups)
             model.services = [str(name) for name in groups["services"]["names"]]
-            model.notes = {str(k): str(v) for k, v in manifest["notes"].items()}
             model.trained_flows = int(manifest["trained_flows"])
             trained = manifest["trained_us"]
             model.trained_us = None if trained is None else (int(trained[0]), int(trained[1]))
@@ -273,19 +281,27 @@ class Pipeline:
             raise ModelError(message) from error
         return model
 
+    def _restore_parts(self, manifest: dict[str, Any], groups: Groups) -> None:
+        """Rebuild what all flows taught, and what each family did."""
+        views = [view_named(name) for name in manifest["views"]]
+        self.shared = Part.from_parts(manifest["legs"], groups, views, manifest["notes"])
+        for number, family in enumerate(manifest.get("families", ())):
+            self.families[str(family["value"])] = Part.from_parts(
+                family["legs"], groups, views, family["notes"], f"family{number}_"
+            )
+
     def _fit(self, frames: Iterable[pl.DataFrame], leave_out: LeaveOut | None) -> Pipeline:
         """Learn from derived flows."""
-        kept: dict[str, list[LegRows]] = {view.name: [] for view in self.views}
-        counts = dict.fromkeys(kept, 0)
+        kept: dict[str, dict[str, list[LegRows]]] = {}
         shortest = min(view.window_us for view in self.views)
         learned = Learned()
-        for window_us, closed in windows(self.views, learned.seen(frames), leave_out):
-            if window_us == shortest:
-                learned.take(closed[0][1].flows)
-            for view, table in closed:
-                rows = leg_rows(view, table)
-                counts[view.name] += len(rows)
-                kept[view.name].append(rows)
+        for closed in windows(self.views, learned.seen(frames), leave_out):
+            if closed.window_us == shortest:
+                learned.take(closed.flows)
+            for family, tables in closed.tables.items():
+                for view, table in tables:
+                    rows = leg_rows(view, table)
+                    kept.setdefault(view.name, {}).setdefault(family, []).append(rows)
         self.trained_flows, self.left_out = learned.n_flows, learned.n_seen - learned.n_flows
         self.services = sorted(learned.services)
         if not learned.n_flows:
@@ -295,64 +311,58 @@ class Pipeline:
             )
             raise TooFewRowsError(message)
         self.trained_us = (learned.first_us, learned.last_us)
-        span_us = learned.last_us - learned.first_us
+        values = sorted({value for parts in kept.values() for value in parts if value})
+        if self.per is not None:
+            refuse_many(self.per, len(values))
+            self.families = {value: Part() for value in values}
         for view in self.views:
-            self._fit_view(view, kept.pop(view.name), counts[view.name], span_us)
+            self._fit_view(view, kept.pop(view.name, {}), learned.last_us - learned.first_us)
         return self
 
-    def _fit_view(self, view: View, parts: list[LegRows], n_rows: int, span_us: int) -> None:
-        """Learn what is normal for one view and fit its legs."""
+    def _fit_view(self, view: View, rows: dict[str, list[LegRows]], span_us: int) -> None:
+        """Learn what is normal for one view, by all rows and by those of each family."""
         specs = [spec for spec in self.legs if spec.view == view.name]
-        if not parts:
-            self.notes |= {spec.name: "every flow of its windows was left out" for spec in specs}
+        if not rows:
+            told = "every flow of its windows was left out"
+            self.shared.notes |= {spec.name: told for spec in specs}
             return
-        rows = thin(joined(parts))
-        self.normals[view.name] = ViewNormal.fit(view, rows, n_rows, span_us)
-        for spec in specs:
-            self._fit_leg(spec, rows)
-
-    def _fit_leg(self, spec: LegSpec, rows: LegRows) -> None:
-        shown = rows if spec.own else thin(rows, MAX_LEG_ROWS)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", DegradedWarning)
-            try:
-                leg = Leg.fit(spec, shown, self.seed)
-            except TooFewRowsError as error:
-                self.notes[spec.name] = str(error)
-                return
-        self.fitted[spec.name] = leg
-        degraded = next((str(w.message) for w in caught), "")  # each part of the fit says it again
-        told = [t for t in (leg.calibrator.note, card(leg, shown.entities) or degraded) if t]
-        self.notes |= {spec.name: "; ".join(told)} if told else {}
+        every = [each for parts in rows.values() for each in parts]
+        for part, mine in [(self.shared, every)] + [
+            (self.families[value], rows[value]) for value in self.families if value in rows
+        ]:
+            n_rows = sum(map(len, mine))
+            shown = thin(joined(mine))
+            part.fit_view(view, specs, shown, n_rows=n_rows, span_us=span_us, seed=self.seed)
 
     def _judge(
         self, frames: Iterable[pl.DataFrame], *, held_out: bool, most: float | None = None
     ) -> Iterator[Judged]:
         """Judge derived flows, a group of closed windows at a time; ``most`` replaces the alarm level."""
-        self.judged_rows = {}
-        for window_us, closed in windows(self.views, frames):
-            verdicts = [self._verdicts(view, table, held_out=held_out) for view, table in closed]
-            alarms = [a for verdict in verdicts for a in self._alarms(verdict, most)]
+        self.judged_rows, self.account = {}, Account()
+        shortest = min(view.window_us for view in self.views)
+        for closed in windows(self.views, frames):
+            verdicts, alarms = [], []
+            for family, tables in closed.tables.items():
+                if closed.window_us == shortest and self.per is not None:
+                    whose = self.account.own if family in self.families else self.account.unseen
+                    whose[family] += tables[0][1].flows.height
+                for view, table in tables:
+                    part = self._part(family, view)
+                    verdict = part.verdicts(view, table, held_out=held_out)
+                    for name in verdict.scores:
+                        self.judged_rows[name] = self.judged_rows.get(name, 0) + len(table)
+                    verdicts.append(verdict)
+                    alarms.extend(self._alarms(part, verdict, most))
             alarms.sort(key=lambda alarm: (alarm.p_value, alarm.window, alarm.addresses))
-            yield Judged(window_us, closed[0][1].flows, verdicts, alarms)
+            yield Judged(closed.window_us, closed.flows, verdicts, alarms)
 
-    def _verdicts(self, view: View, table: ViewTable, *, held_out: bool) -> ViewVerdicts:
-        rows = leg_rows(view, table)
-        legs = [leg for leg in self.fitted.values() if leg.spec.view == view.name]
-        with ThreadPoolExecutor(max_workers=2) as pool:  # the kernels release the lock
-            each_leg = pool.map(lambda leg: leg.score(rows, held_out=held_out), legs)
-            scores = {leg.spec.name: found for leg, found in zip(legs, each_leg, strict=True)}
-        for name in scores:
-            self.judged_rows[name] = self.judged_rows.get(name, 0) + len(rows)
-        fused = np.full(len(rows), np.nan)
-        if legs and len(rows):
-            each = [leg.calibrator.p_values(scores[leg.spec.name]) for leg in legs]
-            weights = np.array([leg.spec.weight for leg in legs])
-            fused = fuse_min(np.column_stack(each), weights)
-        return ViewVerdicts(view, table, rows.entities, fused, scores)
+    def _part(self, family: str, view: View) -> Part:
+        """Give the part that judges a family's rows: the shared one where its own has no leg."""
+        own = self.families.get(family)
+        return own if own is not None and own.legs_of(view) else self.shared
 
-    def _alarms(self, verdict: ViewVerdicts, most: float | None) -> list[Alarm]:
-        normal = self.normals.get(verdict.view.name)
+    def _alarms(self, part: Part, verdict: ViewVerdicts, most: float | None) -> list[Alarm]:
+        normal = part.normals.get(verdict.view.name)
         if normal is None or not verdict.scores:
             return []
         rows = leg_rows(verdict.view, verdict.table)
@@ -361,12 +371,11 @@ class Pipeline:
             levels = error_rate_levels(verdict.p_values, rows.windows, self.error_rate)
         if most is not None:
             levels = np.full(len(rows), most)
-        legs = [self.fitted[name] for name in verdict.scores]
         return raise_alarms(
             verdict.view,
             rows,
             verdict.table.rows,
-            legs=legs,
+            legs=[part.fitted[name] for name in verdict.scores],
             scores=verdict.scores,
             p_values=verdict.p_values,
             normal=normal,

@@ -107,6 +107,9 @@ class ScanSettings:
         Legs beside the default ones, such as a plug-in's detector; a saved model has its own.
     seed
         Start of the randomness.
+    per
+        Column of the record; flows of each of its values get a normal of their own; a saved model has its own
+        column.
     """
 
     budget: float = 2.0
@@ -120,6 +123,7 @@ class ScanSettings:
     flow_verdicts: bool = False
     more_legs: tuple[LegSpec, ...] = ()
     seed: int = 0
+    per: str | None = None
 
 
 def scan(
@@ -354,6 +358,7 @@ def _fresh(settings: ScanSettings) -> Pipeline:
         budget=settings.budget,
         error_rate=settings.error_rate,
         seed=settings.seed,
+        per=settings.per,
     )
 
 
@@ -378,7 +383,11 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
     kind = "saved" if saved else "capture"
     levels = pipeline.alarm_levels if pipeline.fitted else {}
     learned = (pipeline.trained_flows, first, last, tuple(legs), pipeline.left_out)
-    return ModelSummary(kind, name, *learned, levels)
+    return ModelSummary(kind, name, *learned, levels, _families(pipeline))
+
+
+def _families(pipeline: Pipeline) -> str:
+    return "" if pipeline.per is None else pipeline.account.sentence(pipeline.per)
 
 
 def _promise(pipeline: Pipeline) -> str:
@@ -388,7 +397,8 @@ def _promise(pipeline: Pipeline) -> str:
 
 
 def _told(settings: ScanSettings, pipeline: Pipeline) -> dict[str, str]:
-    return {
+    families = {} if pipeline.per is None else {"judged": _families(pipeline)}
+    return families | {
         "alarms": _promise(pipeline),
         "generic levels": "on" if settings.rules else "off",
         "inside": ", ".join(settings.internal) if settings.internal else "private ranges",

@@ -11,6 +11,7 @@ from typing import Any
 
 from eddyline.cli.outputs import INTERRUPTED, check_outputs, stopped
 from eddyline.cli.progress import shown
+from eddyline.pipeline import Pipeline
 from eddyline.read.ingest import IngestReport
 from eddyline.scan import learn
 
@@ -48,6 +49,21 @@ def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) ->
             rows = f"{leg.fitted_rows:,} rows" if leg else "not learned"
             note = pipeline.notes.get(name, "")
             print(f"  {name}: {rows}{'; ' + note if note else ''}")
+        _print_families(pipeline)
         for sentence in report.sentences():
             print(f"  {sentence}")
     return 0
+
+
+def _print_families(pipeline: Pipeline) -> None:
+    """Say for which values of the column there is a normal of their own, and what each lacks."""
+    if pipeline.per is None:
+        return
+    print(
+        f"  A normal of its own for each {pipeline.per}, {len(pipeline.families)} in all; what was not "
+        "learned is judged by the shared one above:"
+    )
+    for value, part in pipeline.families.items():
+        missing = [spec.name for spec in pipeline.legs if spec.name not in part.fitted]
+        lacks = f"; too few rows for {', '.join(missing)}" if missing else ""
+        print(f"    {value}: {len(part.fitted)} of {len(pipeline.legs)} legs{lacks}")

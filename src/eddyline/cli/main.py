@@ -33,6 +33,7 @@ from eddyline.cli.options import (
     Legs,
     Methods,
     Model,
+    Per,
     Quiet,
     Seed,
     Since,
@@ -176,6 +177,7 @@ def learn(
     ignore: Ignore = None,
     methods: Methods = None,
     legs: Legs = None,
+    per: Per = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -192,6 +194,7 @@ def learn(
         ignore=ignore,
         legs=legs,
         methods=methods,
+        per=per,
         seed=seed,
     )
     raise typer.Exit(run_learn(paths, out, settings, quiet=quiet))

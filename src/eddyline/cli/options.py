@@ -64,6 +64,14 @@ Methods = Annotated[
         "autoencoder, flow, pca, cleaned-neighbours; repeat for more.",
     ),
 ]
+Per = Annotated[
+    str | None,
+    typer.Option(
+        "--per",
+        help="Column whose values, such as families of devices, get a normal of their own each: sensor, "
+        "proto, app …",
+    ),
+]
 ColumnMap = Annotated[
     list[str] | None,
     typer.Option("--map", help="Column of an ordinary CSV, OURS=THEIRS; repeat for more."),

@@ -48,6 +48,7 @@ class FlowScores:
 
     _p: list[pl.DataFrame] = field(default_factory=list)
     _facts: list[pl.DataFrame] = field(default_factory=list)
+    _window_us: int | None = None
 
     def add(self, judged: Judged) -> None:
         """Take the windows that were closed together.
@@ -60,7 +61,11 @@ class FlowScores:
         for verdict in judged.verdicts:
             if verdict.scores:
                 self._p.append(_of_flows(verdict))
-        if any(verdict.view.name == "flow" for verdict in judged.verdicts):
+        if self._window_us is None:
+            self._window_us = (
+                judged.window_us
+            )  # windows of every length hold all flows: one is enough
+        if judged.window_us == self._window_us:
             port = pl.when(pl.col("port") >= 0).then(pl.col("port"))
             total = pl.col("bytes_out") + pl.col("bytes_in")
             facts = judged.flows.with_columns(port.alias("dst_port"), total.alias("bytes"))

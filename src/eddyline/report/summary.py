@@ -68,7 +68,8 @@ def compared_with(result: ScanResult) -> str:
         when = f", {interval(model.trained_from_us, model.trained_to_us)}"
     if model.kind == "saved":
         name = f"the model {model.name}" if model.name else "a saved model"
-        return f"Compared with {name}: {learned} of normal{when}."
+        families = f" Judged {model.families}." if model.families else ""
+        return f"Compared with {name}: {learned} of normal{when}.{families}"
     out = ""
     if model.left_out:
         out = f" ({plural(model.left_out, 'flow')} of plain attacks left out)"

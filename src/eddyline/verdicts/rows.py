@@ -18,6 +18,7 @@ from eddyline.features.columns import derive, services
 from eddyline.features.view import View, ViewTable, WindowBuffer
 from eddyline.flows.batch import FlowBatch
 from eddyline.tables import FeatureTable
+from eddyline.verdicts.families import families_of, parted
 from eddyline.verdicts.leg import LegRows
 
 LeaveOut = Callable[[pl.DataFrame, int], pl.DataFrame]
@@ -72,32 +73,55 @@ def and_these(leave_out: LeaveOut | None, doubted: pl.DataFrame) -> LeaveOut:
     return both
 
 
-def numbered(batches: Iterable[FlowBatch]) -> Iterator[pl.DataFrame]:
+def numbered(batches: Iterable[FlowBatch], per: str | None = None) -> Iterator[pl.DataFrame]:
     """Derive the columns of each batch and number its flows over the whole input.
 
     Parameters
     ----------
     batches
         Flows in event-time order.
+    per
+        Column of the record that parts flows into families; None for one normal for all.
     """
     start = 0
     for batch in batches:
         flows = derive(batch.frame)
+        if per is not None:
+            flows = flows.with_columns(families_of(batch.frame, per))
         yield flows.with_columns(pl.int_range(start, start + flows.height).alias("flow"))
         start += flows.height
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Windows of one length that were closed together, as the rows of each family.
+
+    Parameters
+    ----------
+    window_us
+        Length of the windows, µs.
+    flows
+        Their flows, derived and numbered, with the column ``window``.
+    tables
+        View and rows, by family.
+    """
+
+    window_us: int
+    flows: pl.DataFrame
+    tables: dict[str, list[tuple[View, ViewTable]]]
+
+
 def windows(
     views: Sequence[View], frames: Iterable[pl.DataFrame], leave_out: LeaveOut | None = None
-) -> Iterator[tuple[int, list[tuple[View, ViewTable]]]]:
-    """Give the views' rows each time windows are closed: length, then view and table.
+) -> Iterator[Closed]:
+    """Give the views' rows each time windows are closed.
 
     Parameters
     ----------
     views
         Which views; those of one window length share a buffer.
     frames
-        Derived, numbered flows in event-time order.
+        Derived, numbered flows in event-time order; with a column ``family``, no row holds flows of two.
     leave_out
         Gives the numbers of flows in closed windows that no row is made of; None to use all.
     """
@@ -107,8 +131,14 @@ def windows(
             kept = closed.join(
                 leave_out(closed, length), on="flow", how="anti", maintain_order="left"
             )
-        if kept.height:
-            yield length, [(view, view.build(kept)) for view in views if view.window_us == length]
+        if not kept.height:
+            continue
+        mine = [view for view in views if view.window_us == length]
+        tables = {
+            family: [(view, view.build(flows)) for view in mine]
+            for family, flows in parted(kept).items()
+        }
+        yield Closed(length, kept, tables)
 
 
 def closed_flows(

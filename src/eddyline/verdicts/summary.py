@@ -61,6 +61,8 @@ class ModelSummary:
     alarm_levels
         P-value at or below which a row of each view alarms, by the view's name; empty when there is no one
         level, as with an error rate, or nothing was learned.
+    families
+        Who judged what where each value of a column has a normal of its own, in words; else empty.
     """
 
     kind: str
@@ -71,3 +73,4 @@ class ModelSummary:
     legs: tuple[LegSummary, ...] = ()
     left_out: int = 0
     alarm_levels: Mapping[str, float] = field(default_factory=dict)
+    families: str = ""

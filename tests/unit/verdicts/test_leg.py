@@ -44,8 +44,8 @@ def real_rows():
     """Give the rows of each view over two quiet hours."""
     kept: dict[str, list[LegRows]] = {name: [] for name in VIEWS}
     batches = [traffic.quiet(n_hosts=8, hours=3.0)]
-    for _, closed in windows(list(VIEWS.values()), numbered(batches)):
-        for view, table in closed:
+    for closed in windows(list(VIEWS.values()), numbered(batches)):
+        for view, table in closed.tables[""]:
             kept[view.name].append(leg_rows(view, table))
     return {name: joined(parts) for name, parts in kept.items()}
 

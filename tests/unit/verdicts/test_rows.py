@@ -28,7 +28,7 @@ def test_flows_are_numbered_over_the_whole_stream() -> None:
     """Through batches, empty ones too; views of one length share their windows."""
     day = traffic.quiet(n_hosts=2, hours=0.5)
     frames = list(numbered(traffic.cut(day, [0, 10, 10, 40])))
-    lengths = [length for length, _ in windows(list(VIEWS.values()), frames)]
+    lengths = [closed.window_us for closed in windows(list(VIEWS.values()), frames)]
 
     assert [n for frame in frames for n in frame["flow"]] == list(range(len(day)))
     assert set(lengths) == {view.window_us for view in VIEWS.values()}
@@ -51,8 +51,8 @@ def test_an_entity_is_its_keys_and_rows_are_laid_end_to_end() -> None:
     """Joined by a bar; a view with words keeps them, one without has none."""
     day = traffic.flows("10.0.0.2", ["10.0.0.1", "10.0.1.9"], [traffic.START_US] * 2)
     names = {}
-    for _, closed in windows(list(VIEWS.values()), numbered([day])):
-        for view, table in closed:
+    for closed in windows(list(VIEWS.values()), numbered([day])):
+        for view, table in closed.tables[""]:
             rows = leg_rows(view, table)
             twice = joined([rows, rows])
             names[view.name] = rows.entities.tolist()
