@@ -25,8 +25,10 @@ from pathlib import Path
 
 NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 EDDYLINE = """
-import mmap, os, sys
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
+import atexit, gc, mmap, os, sys
+gc.set_threshold(100_000, 20, 100)  # these three as the command line does
+atexit.register(gc.freeze)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from eddyline.read import pcap
 from eddyline.read.ingest import IngestReport
 with open(sys.argv[1], "rb") as file:

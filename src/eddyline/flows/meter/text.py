@@ -12,13 +12,14 @@ import polars as pl
 from numpy import int64, uint64
 from numpy.typing import NDArray
 
+from eddyline.flows.meter.arrow import LentText
 from eddyline.flows.meter.jit import inline, kernel, prefetch
 from eddyline.flows.meter.layout import Bytes, Integers, Word
 from eddyline.flows.meter.memory import zeros
 from eddyline.flows.meter.table import mix, upper
 
 LONGEST_ADDRESS: Final = 40
-"""Bytes of the longest IPv6 address and the newline after it."""
+"""Bytes of the longest IPv6 address, and one more."""
 _NEWLINE: Final = 10
 _DOT: Final = 46
 _COLON: Final = 58
@@ -45,17 +46,17 @@ class Book(NamedTuple):
         The code of each address, negative while it is not known; shape ``(AT_ONCE,)``.
     fresh
         Cards of those that were written; shape ``(AT_ONCE,)``.
-    known
-        How many those are; shape ``(1,)``.
     out
-        Their text, each with a newline; ``AT_ONCE * LONGEST_ADDRESS`` bytes.
+        Their text; ``AT_ONCE * LONGEST_ADDRESS`` bytes.
+    offsets
+        Where each begins in it, and where the last one ends; shape ``(AT_ONCE + 1,)``.
     """
 
     cards: Integers
     codes: Integers
     fresh: Integers
-    known: Integers
     out: Bytes
+    offsets: Integers
 
 
 @inline
@@ -143,7 +144,7 @@ def place_of(high: Integers, low: Integers, version: Bytes, i: int, cards: Integ
 
 @kernel
 def look_up(high: Integers, low: Integers, version: Bytes, start: int, stop: int, b: Book) -> Word:
-    """Find the codes of addresses, and write those that are not known; gives the bytes written.
+    """Find the codes of addresses, and write those that are not known; gives how many were written.
 
     Parameters
     ----------
@@ -175,11 +176,9 @@ def look_up(high: Integers, low: Integers, version: Bytes, start: int, stop: int
                 if kind == 4
                 else write_ipv6(b.out, at, first, second)
             )
-            b.out[at] = _NEWLINE
-            at += 1
+            b.offsets[fresh] = at
         b.codes[i - start] = card[C_CODE]
-    b.known[0] = fresh
-    return at
+    return fresh
 
 
 @kernel
@@ -260,7 +259,7 @@ def warm_texts() -> None:
     write_hex(nothing, np.zeros(0, dtype=np.uint8))
     number(nothing, nothing, nothing, np.zeros(1, dtype=np.int64))
     cards, one = np.zeros((1, CARD_WORDS), np.int64), np.zeros(1, np.int64)
-    book = Book(cards, nothing, nothing, one, np.zeros(0, np.uint8))
+    book = Book(cards, nothing, nothing, np.zeros(0, np.uint8), one)
     pair, codes = nothing.reshape(2, 0), np.zeros(0, dtype=np.uint32)
     look_up(pair, pair, np.zeros(0, dtype=np.uint8), 0, 0, book)
     learn(codes, codes, book)
@@ -310,9 +309,10 @@ class AddressBook:
             zeros((CARDS, CARD_WORDS), np.int64),
             np.empty(AT_ONCE, dtype=np.int64),
             np.empty(AT_ONCE, dtype=np.int64),
-            np.zeros(1, dtype=np.int64),
             np.empty(AT_ONCE * LONGEST_ADDRESS, dtype=np.uint8),
+            np.zeros(AT_ONCE + 1, dtype=np.int64),
         )
+        self._written = LentText(self._book.out, self._book.offsets)
         self._last = pl.Series([], dtype=pl.Categorical())  # keeps the codes of Polars alive
 
     def texts(self, high: Integers, low: Integers, version: Bytes) -> pl.Series:
@@ -329,9 +329,8 @@ class AddressBook:
         codes = np.empty(2 * version.size, dtype=np.uint32)
         for start in range(0, len(codes), AT_ONCE):
             stop = min(start + AT_ONCE, len(codes))
-            size = look_up(high, low, version, start, stop, book)
-            if size:
-                self._last = _lines(book.out[:size]).cast(pl.Categorical())
-            fresh = self._last[: int(book.known[0])].to_physical().to_numpy()
-            learn(fresh, codes[start:stop], book)
+            fresh = look_up(high, low, version, start, stop, book)
+            if fresh:
+                self._last = self._written.column(fresh).cast(pl.Categorical())
+            learn(self._last[:fresh].to_physical().to_numpy(), codes[start:stop], book)
         return pl.Series(codes).cat.to(pl.Categorical())
