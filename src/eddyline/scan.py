@@ -5,9 +5,7 @@ What belongs here: the order of the steps and the result they give. What does no
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,23 +15,22 @@ import polars as pl
 
 from eddyline.errors import UsageError
 from eddyline.flows.batch import FlowBatch
+from eddyline.incidents.classes import ClassWatch, with_classes
 from eddyline.incidents.find import Finder, doubtful, plainly_strange
 from eddyline.incidents.flow_scores import FlowScores
 from eddyline.incidents.group import Grouper
 from eddyline.incidents.ignore import IgnoreList
 from eddyline.incidents.incident import Incident
-from eddyline.incidents.story import Story, in_order
+from eddyline.incidents.search import stories_of
+from eddyline.incidents.story import in_order
 from eddyline.incidents.tell import tell
 from eddyline.pipeline import DEFAULT_LEGS, Pipeline
 from eddyline.read.flows import Progress, read_flows
 from eddyline.read.ingest import IngestReport
-from eddyline.verdicts.judged import Judged
+from eddyline.supervised import FlowModel
 from eddyline.verdicts.leg import LegSpec
 from eddyline.verdicts.methods import with_more
 from eddyline.verdicts.summary import LegSummary, ModelSummary
-
-MOST_UNDER_WAY: Final = 1
-"""Groups of closed windows that wait for their stories; bounds the memory."""
 
 __all__ = [
     "LegSummary",
@@ -107,6 +104,8 @@ class ScanSettings:
         Legs beside the default ones, such as a plug-in's detector; a saved model has its own.
     seed
         Start of the randomness.
+    classes
+        Model made by ``eddyline train``, whose classes name incidents; None for none.
     per
         Column of the record; flows of each of its values get a normal of their own; a saved model has its own
         column.
@@ -123,6 +122,7 @@ class ScanSettings:
     flow_verdicts: bool = False
     more_legs: tuple[LegSpec, ...] = ()
     seed: int = 0
+    classes: FlowModel | Path | None = None
     per: str | None = None
 
 
@@ -194,20 +194,24 @@ def scan_flows(
     """
     saved = pipeline.trained_us is not None
     counted = _Counted(settings.ignore.kept(_until_interrupted(batches, report)))
+    watch = None if settings.classes is None else ClassWatch.of(settings.classes)
+    flows = counted if watch is None else watch.over(counted)
     scores = FlowScores() if settings.flow_verdicts else None
     if not saved:
-        held = list(counted)
+        held = list(flows)
         counted.frames = held
-    judging = pipeline.judge(counted) if saved else None
+    judging = pipeline.judge(flows) if saved else None
     if judging is None and counted.n_flows:
         strange = plainly_strange if settings.rules else None
         judging = pipeline.fit_judge(counted.frames, strange, doubtful)
     finder = Finder(pipeline.known, rules=settings.rules)
-    stories = _stories(judging or (), finder, scores, report)
+    stories = stories_of(judging or (), finder, scores, report)
     grouper = Grouper()
     for story in in_order(stories):
         grouper.add(story)
     sagas = grouper.finished()
+    if watch is not None:
+        sagas = with_classes(sagas, watch.sagas(settings.budget))
     degraded = [f"{spot.detection}: {spot.reason}" for spot in report.blind]
     incidents = tell(sagas, pipeline.known, degraded)
     verdicts = None if scores is None else scores.frame(sagas)
@@ -215,39 +219,11 @@ def scan_flows(
         version=version("eddyline"),
         input=report,
         flows_judged=counted.n_flows,
-        model=_summary(pipeline, saved=saved, name=name, rules=settings.rules),
+        model=_summary(pipeline, watch, saved=saved, name=name, rules=settings.rules),
         incidents=incidents,
-        settings=_told(settings, pipeline),
+        settings=_told(settings, pipeline, watch),
         flow_verdicts=verdicts,
     )
-
-
-def _stories(
-    judging: Iterable[Judged], finder: Finder, scores: FlowScores | None, report: IngestReport
-) -> list[Story]:
-    """Find the stories of all windows while the next are judged.
-
-    One worker, so the order is that of the windows; an interruption keeps what was judged by then.
-    """
-
-    def find(judged: Judged) -> list[Story]:
-        if scores is not None:
-            scores.add(judged)
-        return finder.stories(judged)
-
-    stories: list[Story] = []
-    with ThreadPoolExecutor(max_workers=1) as worker:
-        under_way: deque[Future[list[Story]]] = deque()
-        try:
-            for judged in judging:
-                under_way.append(worker.submit(find, judged))
-                if len(under_way) > MOST_UNDER_WAY:
-                    stories.extend(under_way.popleft().result())
-        except KeyboardInterrupt:
-            report.interrupted = True
-        for found in under_way:
-            stories.extend(found.result())
-    return stories
 
 
 def learn(
@@ -362,7 +338,9 @@ def _fresh(settings: ScanSettings) -> Pipeline:
     )
 
 
-def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> ModelSummary:
+def _summary(
+    pipeline: Pipeline, watch: ClassWatch | None, *, saved: bool, name: str, rules: bool
+) -> ModelSummary:
     legs = []
     for spec in pipeline.legs:
         leg = pipeline.fitted.get(spec.name)
@@ -379,6 +357,8 @@ def _summary(pipeline: Pipeline, *, saved: bool, name: str, rules: bool) -> Mode
         )
     if rules:
         legs.append(LegSummary("generic", "all", "rules", 0, 0, 0, RULES_NOTE))
+    if watch is not None:
+        legs.append(watch.summary())
     first, last = pipeline.trained_us or (None, None)
     kind = "saved" if saved else "capture"
     levels = pipeline.alarm_levels if pipeline.fitted else {}
@@ -396,12 +376,16 @@ def _promise(pipeline: Pipeline) -> str:
     return f"{pipeline.budget:g} false alarms a day"
 
 
-def _told(settings: ScanSettings, pipeline: Pipeline) -> dict[str, str]:
+def _told(settings: ScanSettings, pipeline: Pipeline, watch: ClassWatch | None) -> dict[str, str]:
     families = {} if pipeline.per is None else {"judged": _families(pipeline)}
-    return families | {
-        "alarms": _promise(pipeline),
-        "generic levels": "on" if settings.rules else "off",
-        "inside": ", ".join(settings.internal) if settings.internal else "private ranges",
-        "ignored": str(settings.ignore),
-        "seed": str(pipeline.seed),
-    }
+    return (
+        families
+        | {
+            "alarms": _promise(pipeline),
+            "generic levels": "on" if settings.rules else "off",
+            "inside": ", ".join(settings.internal) if settings.internal else "private ranges",
+            "ignored": str(settings.ignore),
+            "seed": str(pipeline.seed),
+        }
+        | ({} if watch is None else {"classes": watch.name})
+    )

@@ -24,6 +24,10 @@ from eddyline.features.rows import FlowRows, flow_rows
 from eddyline.features.sets import SETS, flow_set
 from eddyline.flows.batch import FlowBatch
 from eddyline.verdicts.archive import read_archive, write_archive
+from eddyline.verdicts.classes import ClassNormal
+
+MOST_RANGED: Final = 40_000
+"""Normal flows that the ranges of features are taken from."""
 
 KIND: Final = "labelled-flows"
 """What the manifest of such a model says beside the format."""
@@ -54,6 +58,9 @@ class FlowModel:
         How it was trained.
     card
         What it was trained on, for people: rows, days, classes, left-out figures.
+    normal
+        How normal flows of left-out days were judged, to name incidents by class; None when nothing could be
+        left out.
     """
 
     site: SiteModel
@@ -61,6 +68,7 @@ class FlowModel:
     names: tuple[str, ...]
     recipe: Recipe
     card: Mapping[str, Any] = field(default_factory=dict)
+    normal: ClassNormal | None = None
 
     def classify(
         self,
@@ -150,7 +158,8 @@ class FlowModel:
             "grouped": self.recipe.grouped,
             "card": dict(self.card),
         }
-        write_archive(path, manifest, self.site.to_arrays())
+        told = {} if self.normal is None else {"normal_flows": self.normal.to_arrays()}
+        write_archive(path, manifest, {**self.site.to_arrays(), **told})
 
     @classmethod
     def load(cls, path: Path) -> FlowModel:
@@ -187,6 +196,8 @@ class FlowModel:
             card = dict(manifest["card"])
             known = feature_set in SETS and names == flow_set(feature_set).names
             site = SiteModel.from_arrays(groups, recipe.method, recipe.params)
+            held = groups.get("normal_flows")
+            normal = None if held is None else ClassNormal.from_arrays(held, len(names))
         except (KeyError, TypeError, ValueError) as error:
             message = f"{path.name}: must be a whole model, got {error!r}; train it again"
             raise ModelError(message) from error
@@ -195,7 +206,7 @@ class FlowModel:
                 f"{path.name}: was trained on other features than {feature_set!r} has; train again"
             )
             raise ModelError(message)
-        return cls(site, feature_set, names, recipe, card)
+        return cls(site, feature_set, names, recipe, card, normal)
 
 
 def train(
@@ -283,7 +294,41 @@ def train_rows(
         "left_out": [_told(part) for part in site.left_out],
     }
     names = flow_set(feature_set).names
-    return FlowModel(site, feature_set, names, chosen, card)
+    kept = np.flatnonzero(labelled)
+    return FlowModel(site, feature_set, names, chosen, card, _normal_flows(rows, kept, y, site))
+
+
+def _normal_flows(
+    rows: FlowRows, labelled: NDArray[Any], y: NDArray[np.str_], site: SiteModel
+) -> ClassNormal | None:
+    """Give what left-out models said of normal flows; None when nothing normal was left out."""
+    normal = y == site.classes[site.normal]
+    parts = [_called(rows, labelled, part, site, normal) for part in site.left_out]
+    told = pl.concat(parts) if parts else None
+    if told is None or not told.height:
+        return None
+    places = labelled[normal]
+    step = -(-len(places) // MOST_RANGED)
+    return ClassNormal.fit(told, rows.X[places[::step]])
+
+
+def _called(
+    rows: FlowRows,
+    labelled: NDArray[Any],
+    part: LeftOut,
+    site: SiteModel,
+    normal: NDArray[np.bool_],
+) -> pl.DataFrame:
+    """Give what each normal flow of a left-out period was called, and the odds of that."""
+    kept = normal[part.rows]
+    frame = rows.frame.select("src_ip", "dst_ip", "ts_end")[labelled[part.rows[kept]]]
+    odds = part.odds[kept]
+    best = odds.argmax(axis=1)
+    called = pl.Series("called", site.classes[best].astype(str))
+    return frame.with_columns(
+        pl.select(pl.when(pl.Series(best != site.normal)).then(called)).to_series(),
+        pl.Series("odds", odds.max(axis=1)),
+    )
 
 
 def _called_normal(y: NDArray[np.str_]) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,9 @@ from eddyline.classifiers.registry import classifier_class
 from eddyline.classifiers.weights import Part, macro_f, stratum_weights
 from eddyline.errors import DataError, ModelError
 from eddyline.tables import Floats, Integers
+
+LEAST_MASS: Final = 1e-12
+"""Weighted probability below which a class is not told less likely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,16 @@ class LeftOut:
         Its number.
     confusion
         Rows = true, columns = decided with the final weights, shape ``(k, k)``.
+    rows
+        Places of its rows among those that were trained on, shape ``(n,)``.
+    odds
+        What ``SiteModel.odds`` says of them with the final weights, shape ``(n, k)``.
     """
 
     period: int
     confusion: Integers
+    rows: Integers
+    odds: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ class SiteModel:
         keys
             Keys of each row, one array a memory; ignored when nothing is remembered.
         """
-        return self.classifier.predict_proba(self._with_memory(np.asarray(X), keys))
+        return self.classifier.predict_proba(self.with_memory(np.asarray(X), keys))
 
     def strata(self, keys: Sequence[ArrayLike], n: int) -> Integers:
         """Count the kinds of keys of each row that were never met, shape ``(n,)``.
@@ -145,6 +154,20 @@ class SiteModel:
         weighted = np.asarray(probabilities, np.float64) * self.weights[strata]
         decided: Integers = weighted.argmax(axis=1).astype(np.int64)
         return decided
+
+    def odds(self, probabilities: ArrayLike, strata: Integers) -> Floats:
+        """Give how much each class outweighs the normal one, in nats; above 0 where it is decided for.
+
+        Parameters
+        ----------
+        probabilities
+            Shape ``(n, k)``.
+        strata
+            What ``strata`` gave.
+        """
+        weighted = np.asarray(probabilities, np.float64) * self.weights[strata]
+        logs = np.log(np.maximum(weighted, LEAST_MASS))
+        return np.asarray(logs - logs[:, [self.normal]])
 
     def to_arrays(self) -> dict[str, dict[str, NDArray[Any]]]:
         """Give the state as groups of arrays, without code."""
@@ -200,7 +223,16 @@ class SiteModel:
             raise ModelError(message)
         return cls(classifier, memories, weights.astype(np.float64), int(normal), int(periods))
 
-    def _with_memory(self, X: NDArray[Any], keys: Sequence[ArrayLike]) -> NDArray[Any]:
+    def with_memory(self, X: NDArray[Any], keys: Sequence[ArrayLike]) -> NDArray[Any]:
+        """Give the rows as the classifier takes them: features, then what is remembered of the pair.
+
+        Parameters
+        ----------
+        X
+            Features, shape ``(n, d)``.
+        keys
+            Keys of each row, one array a memory.
+        """
         if not self.memories:
             return X
         columns = self.memories[0].columns(keys[0], normal=self.normal, periods=self.periods)
@@ -269,7 +301,7 @@ def fit_site_model(
         probabilities = part.probabilities(X[~inside], outside)
         strata = part.strata(outside, int((~inside).sum()))
         seen.append((day, Part(probabilities, codes[~inside], strata)))
-    return _weighed(model, seen, recipe)
+    return _weighed(model, seen, days, recipe)
 
 
 def strata_of(memories: Sequence[Memory], keys: Sequence[ArrayLike], n: int) -> Integers:
@@ -324,7 +356,9 @@ def _thinned(codes: Integers, normal: int, most: int) -> tuple[Integers, Floats]
     return kept, np.where(codes[kept] == normal, share, 1.0)
 
 
-def _weighed(model: SiteModel, seen: Sequence[tuple[int, Part]], recipe: Recipe) -> SiteModel:
+def _weighed(
+    model: SiteModel, seen: Sequence[tuple[int, Part]], days: Integers, recipe: Recipe
+) -> SiteModel:
     """Set the decision weights by the left-out periods, and account for these."""
     weights = model.weights
     teaching = [one for one in seen if len(np.unique(one[1].codes)) > 1]
@@ -341,7 +375,8 @@ def _weighed(model: SiteModel, seen: Sequence[tuple[int, Part]], recipe: Recipe)
         confusion = np.zeros((weights.shape[1],) * 2, np.int64)
         decided = final.decide(part.probabilities, part.strata)
         np.add.at(confusion, (part.codes, decided), 1)
-        told.append(LeftOut(day, confusion))
+        odds = final.odds(part.probabilities, part.strata)
+        told.append(LeftOut(day, confusion, np.flatnonzero(days == day), odds))
     return SiteModel(
         model.classifier, model.memories, weights, model.normal, model.periods, tuple(told)
     )

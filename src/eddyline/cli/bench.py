@@ -93,6 +93,28 @@ def shift(
     )
 
 
+@bench.command("lab")
+def lab(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder with labelled days: examples/five-classes."),
+    ] = None,
+    row: Annotated[
+        list[str] | None, typer.Option("--row", help="Row of the table; repeat for more.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each row.", min=2)] = 5,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Keeps every run; broken off, the next call goes on."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+) -> None:
+    """Predict each labelled lab day from the others, in five classes, by the challenge's score."""
+    from eddyline.cli.lab_days import run_bench_lab
+
+    run_bench_lab(data, json_file, rows=row or [], seeds=seeds, quiet=quiet)
+
+
 @bench.command("sequences")
 def sequences(
     folder: Annotated[

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from eddyline.cli.bench import bench
+from eddyline.cli.judge import compare
 from eddyline.cli.labelled import classify, train
 from eddyline.cli.options import (
     INTERRUPTED,
@@ -72,6 +73,7 @@ app = typer.Typer(
 app.add_typer(bench)
 app.command()(train)
 app.command()(classify)
+app.command()(compare)
 
 
 COLLECT_AFTER: Final = 100_000
@@ -123,6 +125,12 @@ def demo(
 def scan(
     paths: Inputs,
     model: Model = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            "--classes", help="Model made by 'eddyline train': names incidents by class."
+        ),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write the report page.")] = None,
     json: JsonOut = None,
     verdicts: Annotated[
@@ -161,6 +169,7 @@ def scan(
         ignore=ignore,
         legs=legs,
         seed=seed,
+        classes=classes,
     )
     raise typer.Exit(run_scan(paths, model, settings, outputs))
 

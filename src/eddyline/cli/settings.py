@@ -30,6 +30,7 @@ def settings_of(
     legs: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     seed: int = 0,
+    classes: Path | None = None,
     per: str | None = None,
 ) -> ScanSettings:
     """Gather what changes the result.
@@ -56,6 +57,8 @@ def settings_of(
         Methods whose legs are added.
     seed
         Start of the randomness.
+    classes
+        Model whose classes name incidents.
     per
         Column whose values get a normal of their own each.
 
@@ -75,6 +78,7 @@ def settings_of(
         ignore=IgnoreList.read(ignore) if ignore else IgnoreList(),
         more_legs=(*legs_of(methods or ()), *(leg_of(text) for text in legs or ())),
         seed=seed,
+        classes=classes,
         per=per,
     )
 

@@ -85,17 +85,28 @@ def _dictionary() -> tuple[Feature, ...]:
                 "ln",
                 f"ln(1 + {words} {when}), itself left out",
                 f"{words} {when}",
+                scale="ln1p",
             )
             for key, (_, words) in KEYS.items()
         )
         found.extend(
             Feature(
-                f"{name}_{span}", "ln", f"ln({words} {when}), its own counted", f"{words} {when}"
+                f"{name}_{span}",
+                "ln",
+                f"ln({words} {when}), its own counted",
+                f"{words} {when}",
+                scale="ln",
             )
             for name, (_, words) in VALUES.items()
         )
         found.extend(
-            Feature(f"mean_{name}_{span}", "ln", f"ln(1 + mean {words} {when})", f"{words} {when}")
+            Feature(
+                f"mean_{name}_{span}",
+                "ln",
+                f"ln(1 + mean {words} {when})",
+                f"{words} {when}",
+                scale="ln1p",
+            )
             for name, words in MEANS.items()
         )
         found.append(
@@ -103,7 +114,9 @@ def _dictionary() -> tuple[Feature, ...]:
                 f"since_{span}",
                 "ln",
                 f"ln(1 + s since the pair's first flow {when})",
-                "time at it",
+                f"since the pair's first flow {when}",
+                scale="ln1p",
+                plain_unit="s",
             )
         )
     return tuple(found)
@@ -130,9 +143,12 @@ class Around:
     ----------
     names
         Names of the columns.
+    dictionary
+        What each column means.
     """
 
     names: tuple[str, ...] = NAMES
+    dictionary: tuple[Feature, ...] = FEATURES
     _held: pl.DataFrame | None = field(default=None, repr=False)
 
     def update(self, frame: pl.DataFrame) -> NDArray[np.float32]:

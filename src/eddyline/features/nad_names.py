@@ -89,7 +89,9 @@ def _plain() -> list[Feature]:
         )
     ]
     logs = [
-        Feature(f"log_{name}", "nat", f"ln(1 + {name})", f"{name}, on a logarithmic scale")
+        Feature(
+            f"log_{name}", "nat", f"ln(1 + {name})", f"{name}, on a logarithmic scale", scale="ln1p"
+        )
         for name in (
             "duration",
             "in_bytes",

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eddyline.features.dictionary import Feature
 from eddyline.features.nad import NadStream
-from eddyline.features.nad_names import FeatureSet
+from eddyline.features.nad_names import FeatureSet, features_of
 from eddyline.features.nad_options import NadOptions
 
 
@@ -28,6 +29,11 @@ class Nad113:
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return self._stream.names
+
+    @property
+    def dictionary(self) -> tuple[Feature, ...]:
+        """What each column means, in order."""
+        return features_of(self.features)
 
     def update(self, frame: pl.DataFrame) -> NDArray[np.float32]:
         """Give the rows of some flows, shape ``(n, d)``, finite.

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.errors import DataError
-from eddyline.features.sets import flow_set
+from eddyline.features.sets import FlowSet, flow_set
 from eddyline.flows.batch import FlowBatch
 
 SHOWN: Final = ("uid", "ts", "ts_end", "src_ip", "src_port", "dst_ip", "dst_port", "proto")
@@ -69,27 +69,44 @@ def flow_rows(batches: Iterable[FlowBatch], feature_set: str) -> FlowRows:
         When there is no flow.
     """
     made = flow_set(feature_set)
-    parts, frames, labels = [], [], []
-    for batch in batches:
-        if len(batch):
-            parts.append(made.update(batch.frame))
-            frames.append(batch.frame.select(*SHOWN, *_keys()))
-            labels.append(
-                pl.Series("label", [None] * len(batch), pl.String)
-                if batch.labels is None
-                else batch.labels["label"]
-            )
+    parts = [rows_of(batch, made) for batch in batches if len(batch)]
     if not parts:
         message = "flows must be given, got none; name inputs that hold flows"
         raise DataError(message)
-    frame, label = pl.concat(frames), pl.concat(labels)
+    label = pl.concat([_labels(part) for part in parts])
     return FlowRows(
-        np.concatenate(parts),
+        np.concatenate([part.X for part in parts]),
+        np.concatenate([part.pairs for part in parts]),
+        np.concatenate([part.services for part in parts]),
+        pl.concat([part.frame for part in parts]),
+        None if label.null_count() == len(label) else label,
+    )
+
+
+def rows_of(batch: FlowBatch, made: FlowSet) -> FlowRows:
+    """Turn the next flows of a stream into rows.
+
+    Parameters
+    ----------
+    batch
+        One flow or more, none before those that the set was given earlier.
+    made
+        A feature set that has seen the stream so far.
+    """
+    frame = batch.frame.select(*SHOWN, *_keys())
+    return FlowRows(
+        made.update(batch.frame),
         frame["pair"].to_numpy().astype(np.str_),
         frame["pair_service"].to_numpy().astype(np.str_),
         frame.drop("pair", "pair_service"),
-        None if label.null_count() == len(label) else label,
+        None if batch.labels is None else batch.labels["label"],
     )
+
+
+def _labels(part: FlowRows) -> pl.Series:
+    if part.labels is None:
+        return pl.Series("label", [None] * len(part), pl.String)
+    return part.labels
 
 
 def _keys() -> list[pl.Expr]:

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.errors import UsageError
+from eddyline.features.dictionary import Feature
 
 SETS: Final[dict[str, str]] = {
     "around": "eddyline.features.around:Around",
@@ -72,3 +73,21 @@ def flow_set(name: str) -> FlowSet:
     module, _, attribute = known[name].partition(":")
     made: FlowSet = getattr(import_module(module), attribute)()
     return made
+
+
+def dictionary(name: str) -> tuple[Feature, ...]:
+    """Give the features of a set, in the order of its columns.
+
+    Parameters
+    ----------
+    name
+        One of ``SETS`` or ``STATISTICS_SETS``.
+
+    Raises
+    ------
+    UsageError
+        When there is no such set.
+    """
+    made = flow_set(name)
+    told: tuple[Feature, ...] | None = getattr(made, "dictionary", None)
+    return told or tuple(Feature(column, "", column, column) for column in made.names)

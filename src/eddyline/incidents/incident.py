@@ -121,6 +121,8 @@ class Incident:
         Different addresses on each side; 0 when that is not known.
     what_to_do
         One sentence: the first thing to check.
+    called
+        Classes that a trained model called its flows by, with the number of them.
     """
 
     uid: str
@@ -147,3 +149,4 @@ class Incident:
     what_to_do: str = ""
     n_sources: int = 0
     n_destinations: int = 0
+    called: dict[str, int] = field(default_factory=dict)

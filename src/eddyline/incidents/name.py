@@ -6,7 +6,6 @@ What belongs here: sentences, ATT&CK techniques, addresses for people. What does
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from typing import Final
 import polars as pl
 
 from eddyline.flows.services import service_name
+from eddyline.flows.text import neutral_text
 from eddyline.incidents.incident import Technique
+from eddyline.incidents.places import places
 from eddyline.incidents.saga import Saga
 from eddyline.verdicts.reason import amount
 
@@ -28,8 +29,11 @@ CORE_LEAST_S: Final = 120.0
 CORE_LEAST_FLOWS: Final = 20
 """Shorter durations, s, and fewer flows are told whole."""
 
-MANY: Final = 10
-"""Addresses up to this many are named one by one, beyond as networks."""
+CALLED_SHARE: Final = 0.1
+"""Part of an incident's called flows from which a class is named in its sentence."""
+
+CLASS: Final = "class "
+"""How the kind of an incident begins that is told by a trained class alone."""
 
 
 @cache
@@ -148,42 +152,6 @@ def _core_s(flows: pl.DataFrame) -> float:
     starts = flows["ts"].sort().to_numpy()
     held = max(1, -(-9 * len(starts) // 10))
     return float((starts[held - 1 :] - starts[: len(starts) - held + 1]).min()) / 1e6
-
-
-def places(addresses: pl.Series) -> list[str]:
-    """Give a few addresses as they are, and many as the networks that hold them.
-
-    Parameters
-    ----------
-    addresses
-        One a flow.
-    """
-    counts = addresses.cast(pl.String).value_counts(sort=False)
-    name = counts.columns[0]
-    ordered = counts.sort(["count", name], descending=[True, False])[name].to_list()
-    if len(ordered) <= MANY:
-        return ordered
-    return _networks(ordered)
-
-
-def _networks(addresses: Sequence[str]) -> list[str]:
-    """Give at most ``MANY`` networks that hold the addresses, as narrow as that allows."""
-    numbers: dict[int, list[int]] = {4: [], 6: []}
-    for text in addresses:
-        try:
-            parsed = ipaddress.ip_address(text)
-        except ValueError:
-            return [*addresses[:MANY]]
-        numbers[parsed.version].append(int(parsed))
-    found: list[str] = []
-    for version, bits, widths in ((4, 32, (24, 16, 8, 0)), (6, 128, (64, 48, 32, 0))):
-        for width in widths if numbers[version] else ():
-            nets = {number >> (bits - width) << (bits - width) for number in numbers[version]}
-            if len(nets) <= MANY or width == 0:
-                kind = ipaddress.IPv4Network if version == 4 else ipaddress.IPv6Network
-                found.extend(str(kind((net, width))) for net in sorted(nets))
-                break
-    return found
 
 
 def _people(places_: Sequence[str], count: int) -> str:
@@ -326,6 +294,24 @@ def _new_service(saga: Saga, facts: Facts) -> str:
     )
 
 
+def _called(saga: Saga, facts: Facts) -> str:
+    chance = 100 * saga.measures.get("share", 0.0)
+    return (
+        f"{facts.who} and {facts.whom}: called {_labels(saga)} in {facts.span}, "
+        f"median probability {chance:.0f} %"
+    )
+
+
+def _labels(saga: Saga) -> str:
+    """Name the classes of an incident, but for those of few of its flows; a label may hold anything."""
+    least = CALLED_SHARE * sum(saga.called.values())
+    return ", ".join(
+        f"{neutral_text(label, longest=60)!r} ({n:,} flow{'s' if n != 1 else ''})"
+        for label, n in sorted(saga.called.items(), key=lambda one: -one[1])
+        if n >= least
+    )
+
+
 def _unusual(saga: Saga, facts: Facts) -> str:
     reasons = saga.alarm.explain() if saga.alarm else []
     if reasons:
@@ -384,7 +370,11 @@ def sentence(saga: Saga, facts: Facts, normal: tuple[float, float] | None, unit:
     unit
         Unit of the measure.
     """
+    if saga.kind.startswith(CLASS):
+        return _called(saga, facts)
     said = SENTENCES[saga.attack](saga, facts)
+    if saga.called:
+        said = f"{said}; called {_labels(saga)}"
     if saga.p_value is None and saga.strict and normal is None:
         return f"{said} (generic level: nothing learned to compare with)"
     if normal is None or saga.attack == "unusual":

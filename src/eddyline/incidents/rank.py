@@ -31,6 +31,9 @@ BASE: Final = {
 }
 """Severity of a behaviour just beyond its level, 0-100."""
 
+CALLED: Final = 50
+"""Least severity of what a class names that somebody labelled: it is not merely unusual."""
+
 
 def severity(saga: Saga) -> int:
     """Tell how bad an incident is, 0-100: its kind, and how far it went.
@@ -41,7 +44,8 @@ def severity(saga: Saga) -> int:
         The incident.
     """
     reach = 3.0 * math.log2(max(1.0, saga.strength))
-    return int(min(100, BASE[saga.attack] + min(20.0, reach)))
+    base = max(BASE[saga.attack], CALLED) if saga.called else BASE[saga.attack]
+    return int(min(100, base + min(20.0, reach)))
 
 
 def confidence(saga: Saga) -> int:

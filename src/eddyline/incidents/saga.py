@@ -51,6 +51,8 @@ class Saga:
         Of a tunnel that a resolver passes on: the resolver and the far end.
     rhythm_us
         Usual pause between its flows, of the story where that is longest, µs.
+    called
+        Classes that a trained model called its flows by, with the number of them.
     """
 
     attack: str
@@ -74,6 +76,7 @@ class Saga:
     targets: set[str] = field(default_factory=set)
     rhythm_us: float = 0.0
     relay: tuple[str, str] | None = None
+    called: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, story: Story) -> Saga:

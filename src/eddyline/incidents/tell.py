@@ -75,6 +75,7 @@ def _incident(saga: Saga, known: Known, degraded: Sequence[str]) -> Incident:
         what_to_do=name.what_to_do(saga.attack),
         n_sources=facts.n_sources,
         n_destinations=facts.n_destinations,
+        called=dict(saga.called),
     )
 
 

@@ -142,6 +142,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
             for flow in incident.evidence[:MOST_EVIDENCE]
         ],
         "detectors": _scores(incident.detectors.items()),
+        "called": dict(incident.called),
         "degraded": list(incident.degraded),
     }
 

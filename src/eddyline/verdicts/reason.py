@@ -84,7 +84,14 @@ def _seconds(value: float) -> str:
 
 
 def compare(
-    feature: Feature, value: float, low: float, high: float, span: str, *, own: bool
+    feature: Feature,
+    value: float,
+    low: float,
+    high: float,
+    span: str,
+    *,
+    own: bool,
+    unit: str | None = None,
 ) -> str:
     """Say one value against its normal range.
 
@@ -100,12 +107,15 @@ def compare(
         What the row covers, such as ``"5 min"``; ``""`` when the words say it.
     own
         True when the range is the entity's own past, False when it is the whole network's.
+    unit
+        Unit of the three values; None for the feature's.
     """
+    unit = feature.unit if unit is None else unit
     whose = "normal for this host" if own else "normal on this network"
-    now = amount(value, feature.unit)
-    if amount(low, feature.unit) == amount(high, feature.unit):
-        usual = amount(high, feature.unit)
+    now = amount(value, unit)
+    if amount(low, unit) == amount(high, unit):
+        usual = amount(high, unit)
     else:
-        usual = f"{amount(low, feature.unit)}–{amount(high, feature.unit)}"
+        usual = f"{amount(low, unit)}–{amount(high, unit)}"
     within = f" in {span}" if span else ""
     return f"{now} {feature.words}{within}; {whose}: {usual}"

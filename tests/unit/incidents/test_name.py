@@ -14,6 +14,7 @@ from eddyline.incidents.find import PATTERNS, look
 from eddyline.incidents.group import Grouper
 from eddyline.incidents.incident import ATTACKS
 from eddyline.incidents.patterns.levels import STRICT
+from eddyline.incidents.places import places
 from eddyline.incidents.saga import Saga
 from eddyline.incidents.tell import tell
 from eddyline.testing import shapes, traffic
@@ -128,12 +129,12 @@ def test_many_addresses_are_said_as_the_narrowest_networks() -> None:
     six = flows("fe80::1", [f"2001:db8:0:{i % 3}::{i + 1:x}" for i in range(40)], range(40), VAIN)
     odd = flows("a", [f"host-{i}" for i in range(40)], range(40), VAIN)
 
-    assert name.places(six.frame["dst_ip"]) == [
+    assert places(six.frame["dst_ip"]) == [
         "2001:db8::/64",
         "2001:db8:0:1::/64",
         "2001:db8:0:2::/64",
     ]
-    assert len(name.places(odd.frame["dst_ip"])) == 10
+    assert len(places(odd.frame["dst_ip"])) == 10
 
 
 def test_what_is_normal_for_the_host_is_said_with_its_unit() -> None:
