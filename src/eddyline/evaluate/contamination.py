@@ -4,8 +4,8 @@ What belongs here: which rows each run learns from and is judged on, running the
 measured. What does not: the rivals (``contamination_methods.py``) and the tables of the page
 (``contamination_tables.py``).
 
-Three protocols: ``full`` is the published one; ``small`` learns from 6,000 normal rows of the test file;
-``choice`` never looks at the test file and is what a default may be chosen on.
+Four protocols: ``full`` is the published one; ``small`` learns from 6,000 normal rows of the test file;
+``choice`` and ``families`` never look at the test file and are what a default may be chosen on.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from eddyline.evaluate.corpora.nsl_kdd import (
     CONTAMINATION,
     Drawn,
     NslKdd,
+    NslTable,
     Truth,
     draw_small,
     draw_training,
     mix,
 )
-from eddyline.tables import Floats
+from eddyline.tables import Floats, Integers
 
 Figures = tuple[float, float, float, float]
 """AUROC, average precision, CPU seconds of fitting and of scoring."""
 
-PROTOCOLS: Final = ("full", "small", "choice")
+PROTOCOLS: Final = ("full", "small", "choice", "families")
 
 DEFAULT_METHOD: Final = "union"
 """The method that ``learn`` uses where no other is named, fixed on the ``choice`` protocol."""
@@ -57,6 +58,16 @@ CHOICE_ATTACKS: Final = 1_500
 UNSEEN_KINDS: Final = 8
 """Kinds of attack, of 22, that ``choice`` keeps out of its training rows."""
 
+FAMILIES: Final = {
+    "denial": ("back", "land", "neptune", "pod", "smurf", "teardrop"),
+    "probing": ("ipsweep", "nmap", "portsweep", "satan"),
+    "remote to local": (
+        "ftp_write", "guess_passwd", "imap", "multihop", "phf", "spy", "warezclient", "warezmaster",
+    ),
+    "user to root": ("buffer_overflow", "loadmodule", "perl", "rootkit"),
+}  # fmt: skip
+"""Families of the attacks of ``KDDTrain+``, as its authors group them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -65,7 +76,7 @@ class Run:
     Parameters
     ----------
     protocol
-        ``full``, ``small`` or ``choice``.
+        One of ``PROTOCOLS``.
     method
         Key of the rival.
     preprocessing
@@ -144,9 +155,9 @@ def task(corpus: NslKdd, protocol: str, share: float, seed: int) -> Task:
     Parameters
     ----------
     corpus
-        Both files; ``choice`` looks at ``train`` only.
+        Both files; ``choice`` and ``families`` look at ``train`` only.
     protocol
-        ``full``, ``small`` or ``choice``.
+        One of ``PROTOCOLS``.
     share
         Attacks as a share of the training rows.
     seed
@@ -163,6 +174,8 @@ def task(corpus: NslKdd, protocol: str, share: float, seed: int) -> Task:
         return Task(*draw_small(corpus, share, seed))
     if protocol == "choice":
         return _choice(corpus, share, seed)
+    if protocol == "families":
+        return _families(corpus, share, seed)
     message = f"a protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}; use full"
     raise UsageError(message)
 
@@ -176,15 +189,7 @@ def _choice(corpus: NslKdd, share: float, seed: int) -> Task:
     """
     table = corpus.train
     rng = np.random.default_rng(1_000 + seed)
-    normal = rng.permutation(np.flatnonzero(~table.is_attack))
-    _, service = np.unique(table.services[normal], return_inverse=True)
-    numbers = [table.X[normal, table.names.index(name)] for name in GROUPED_BY]
-    _, first, group = np.unique(
-        np.stack([service, *numbers], axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    held = rng.random(len(first)) < CHOICE_HELD
-    learned, usual = normal[~held[group.ravel()]], normal[first[held]]
-    usual = rng.permutation(usual)[:CHOICE_NORMALS]
+    learned, usual = _split_normal(table, rng)
     kinds, sizes = np.unique(table.labels[table.is_attack], return_counts=True)
     unseen = rng.choice(np.delete(kinds, sizes.argmax()), UNSEEN_KINDS, replace=False)
     attacks = rng.permutation(np.flatnonzero(table.is_attack))
@@ -194,6 +199,34 @@ def _choice(corpus: NslKdd, share: float, seed: int) -> Task:
     drawn = mix(table, learned, known[:half], share, seed)
     rows = np.concatenate([usual, known[half:][:CHOICE_ATTACKS], fresh[:CHOICE_ATTACKS]])
     return Task(drawn, table.X[rows], table.is_attack[rows])
+
+
+def _split_normal(table: NslTable, rng: np.random.Generator) -> tuple[Integers, Integers]:
+    """Deal normal rows by groups of one service and equal bytes: row numbers to learn from and to judge."""
+    normal = rng.permutation(np.flatnonzero(~table.is_attack))
+    _, service = np.unique(table.services[normal], return_inverse=True)
+    numbers = [table.X[normal, table.names.index(name)] for name in GROUPED_BY]
+    _, first, group = np.unique(
+        np.stack([service, *numbers], axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    held = rng.random(len(first)) < CHOICE_HELD
+    learned, usual = normal[~held[group.ravel()]], normal[first[held]]
+    return learned, rng.permutation(usual)[:CHOICE_NORMALS]
+
+
+def _families(corpus: NslKdd, share: float, seed: int) -> Task:
+    """Split the training file by families of attack: one is judged and none of it learned from.
+
+    The seed names the family that is left out, each in turn; attacks of the other three contaminate.
+    """
+    table = corpus.train
+    rng = np.random.default_rng(2_000 + seed)
+    learned, usual = _split_normal(table, rng)
+    fresh = np.isin(table.labels, list(FAMILIES.values())[seed % len(FAMILIES)])
+    judged = rng.permutation(np.flatnonzero(table.is_attack & fresh))[:CHOICE_ATTACKS]
+    known = np.flatnonzero(table.is_attack & ~fresh)
+    rows = np.concatenate([usual, judged])
+    return Task(mix(table, learned, known, share, seed), table.X[rows], table.is_attack[rows])
 
 
 def measure(method: Method, rows: Task, preprocessing: str, seed: int) -> dict[str, Figures]:
