@@ -16,6 +16,7 @@ from eddyline.cli.outputs import INTERRUPTED, check_outputs, stopped
 from eddyline.cli.progress import shown
 from eddyline.errors import UsageError
 from eddyline.flows.batch import FlowBatch
+from eddyline.flows.text import neutral_text
 from eddyline.read.flows import read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.report.canvas import NETWORK_OF
@@ -27,6 +28,18 @@ TRUTH: Final = ("label",)
 
 TOLD: Final = ("prediction", "verdict", "incident")
 """Columns that say what a flow was taken for, the first that is there."""
+
+AUTO: Final = "auto"
+"""Group by ports where that gathers flows, else by networks."""
+
+MOST_NAMED: Final = 20
+"""Classes that a refusal lists."""
+
+PORTS: Final = ("src_port", "dst_port")
+NETWORKS: Final = ("src_net", "dst_net")
+
+GATHERED: Final = 0.5
+"""Groups for each flow above which a grouping says nothing: nearly every flow stands alone."""
 
 _COLOURS: Final = {
     "label": TRUTH,
@@ -55,7 +68,8 @@ def run_canvas(
     out
         File of the picture, ``.html`` or ``.png``.
     group
-        Columns whose values together name a group.
+        Columns whose values together name a group; ``auto`` alone for the pair of ports, or of networks where
+        nearly every flow has ports of its own.
     colour, beside
         What colours tell, on the left and on the right: ``label``, ``prediction``, ``verdict``,
         ``agreement``, or any column of a Parquet file.
@@ -69,7 +83,7 @@ def run_canvas(
     Raises
     ------
     UsageError
-        When the picture has another suffix, or the input has no such column.
+        When the picture has another suffix, or the input has no such column or no such class.
     """
     if out.suffix.lower() not in (".html", ".png"):
         message = f"a picture must go to .html or .png, got {out.name!r}; choose one of both"
@@ -77,7 +91,9 @@ def run_canvas(
     check_outputs([out], paths)
     report = IngestReport()
     wanted = [colour] if beside is None else [colour, beside]
-    frame = _table(paths, group, wanted, report, quiet=quiet)
+    automatic = tuple(group) == (AUTO,)
+    frame = _table(paths, () if automatic else group, wanted, report, quiet=quiet)
+    group = _gathering(frame) if automatic else group
     panels = []
     for name in wanted:
         column = _colour(frame, name)
@@ -87,6 +103,7 @@ def run_canvas(
                 flow_raster(frame.with_columns(column.alias("_class")), group, "_class", time_bin),
             )
         )
+    _check_highlight(highlight, panels)
     title = f"{', '.join(Path(path).name for path in paths)}: {' and '.join(wanted)}"
     if out.suffix.lower() == ".png":
         from eddyline.report.raster_png import write_raster_png
@@ -97,10 +114,30 @@ def run_canvas(
     if not quiet:
         raster = panels[0].raster
         print(
-            f"{out}: {frame.height:,} flows, {raster.groups:,} groups, {len(raster.x):,} dots",
+            f"{out}: {frame.height:,} flows, {raster.groups:,} groups of {', '.join(group)}, "
+            f"{len(raster.x):,} dots",
             file=sys.stderr,
         )
     return INTERRUPTED if stopped(report, "the picture is of the part that was read") else 0
+
+
+def _gathering(frame: pl.DataFrame) -> Sequence[str]:
+    """Choose the pair of ports where it gathers flows, else the pair of networks."""
+    if not set(PORTS) <= set(frame.columns):  # the verdicts of a scan
+        return NETWORKS
+    groups = frame.select(pl.struct(PORTS).n_unique()).item()
+    return PORTS if groups <= GATHERED * frame.height else NETWORKS
+
+
+def _check_highlight(highlight: str | None, panels: Sequence[Panel]) -> None:
+    """Refuse a class that no panel has."""
+    known = list(dict.fromkeys(name for panel in panels for name in panel.raster.classes))
+    if highlight is not None and highlight not in known:
+        shown_names = ", ".join(neutral_text(name, longest=60) for name in known[:MOST_NAMED])
+        message = (
+            f"--highlight must be one of {shown_names}, got {highlight!r}; check the spelling"
+        )
+        raise UsageError(message)
 
 
 def _table(
@@ -111,11 +148,16 @@ def _table(
     *,
     quiet: bool,
 ) -> pl.DataFrame:
-    """Give the columns that the picture needs, and no other; each flow is in memory once."""
+    """Give the columns that the picture needs, and no other; each flow is in memory once.
+
+    Without a group, those of every group that ``_gathering`` may choose.
+    """
+    lazy = _told(paths, wanted)
+    have = [] if lazy is None else lazy.collect_schema().names()
+    if not group:
+        group = NETWORKS if lazy is not None and "src_port" not in have else (*PORTS, *NETWORKS)
     needed = ["ts", *dict.fromkeys(NETWORK_OF.get(name, name) for name in group)]
-    if len(paths) == 1 and paths[0].lower().endswith(".parquet") and Path(paths[0]).is_file():
-        lazy = pl.scan_parquet(paths[0])
-        have = lazy.collect_schema().names()
+    if lazy is not None:
         extra = [name for name in have if name in {*wanted, *TRUTH, *TOLD} and name not in needed]
         if set(needed) <= set(have):
             texts = pl.col(extra).cast(pl.String).cast(pl.Categorical())
@@ -127,6 +169,25 @@ def _table(
         message = f"a picture must have flows, {', '.join(paths)} has none; check the input"
         raise UsageError(message)
     return pl.concat(parts)
+
+
+def _told(paths: Sequence[str], wanted: Sequence[str]) -> pl.LazyFrame | None:
+    """Open one table of ours that is no flow table: 'classify' writes Parquet, CSV or JSON lines."""
+    if len(paths) != 1 or not Path(paths[0]).is_file():
+        return None
+    path, suffix = paths[0], Path(paths[0]).suffix.lower()
+    if suffix == ".parquet":
+        return pl.scan_parquet(path)
+    if suffix not in (".csv", ".jsonl", ".ndjson"):
+        return None
+    try:
+        lazy = pl.scan_csv(path) if suffix == ".csv" else pl.scan_ndjson(path)
+        schema = lazy.collect_schema()
+    except pl.exceptions.PolarsError:  # another format, which its reader knows or refuses
+        return None
+    told = {*TOLD, *wanted} - set(TRUTH)
+    ours = schema.get("ts") == pl.Int64 and told & set(schema.names())
+    return lazy if ours else None
 
 
 def _needed(batches: Iterator[FlowBatch], needed: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -250,8 +250,9 @@ def canvas(
     paths: Inputs,
     out: Annotated[Path, typer.Option("-o", "--out", help="Picture: .html (zoom) or .png.")],
     group: Annotated[
-        str, typer.Option("--group", help="Columns that make a group: src_port,dst_port.")
-    ] = "src_port,dst_port",
+        str,
+        typer.Option("--group", help="Columns that make a group; auto takes ports or networks."),
+    ] = "auto",
     color: Annotated[
         str,
         typer.Option("--color", help="label, prediction, verdict, agreement, or a column."),

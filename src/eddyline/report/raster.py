@@ -38,6 +38,7 @@ NORMAL: Final = frozenset({"normal", "benign", "background", "none", "right"})
 
 COLOURS: Final[dict[str, Colour]] = {
     "normal": (0xBB, 0xBB, 0xBB),
+    "background": (0xA9, 0xC4, 0xD6),
     "probing-port sweep": (0xF2, 0xC2, 0x00),
     "probing-ip sweep": (0x1F, 0x77, 0xB4),
     "probing-nmap": (0x2C, 0xA0, 0x2C),
