@@ -254,7 +254,7 @@ class GroupBootstrap:
         told = {name: [self.draws(run, figure) for run in runs] for name, runs in scores.items()}
         chosen = pairs if pairs is not None else list(combinations(scores, 2))
         found = [_difference(told[a], told[b], level) for a, b in chosen]
-        raw = [_two_sided(one.draws) for one in found]
+        raw = [two_sided(one.draws) for one in found]
         corrected = holm(raw)
         return [
             Comparison(a, b, diff, p, diff.excludes_zero and p <= 1 - level)
@@ -344,8 +344,14 @@ def _difference(
     return Interval.of(value, differences, level)
 
 
-def _two_sided(draws: Floats) -> float:
-    """Give twice the smaller share of draws on either side of zero, at least one draw of them."""
+def two_sided(draws: Floats) -> float:
+    """Give twice the smaller share of draws on either side of zero, at least one draw of them.
+
+    Parameters
+    ----------
+    draws
+        A difference on each draw, shape ``(r,)``; those that are not finite do not count.
+    """
     whole = draws[np.isfinite(draws)]
     n = len(whole)
     below, above = int((whole <= 0).sum()), int((whole >= 0).sum())
