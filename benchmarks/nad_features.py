@@ -6,7 +6,7 @@
 Each round runs every tool once on the same generated flows, in turn, and the ratio of a round is that of its
 CPU seconds (user and system, all threads); given are medians over the rounds, the kernel warm. All look
 ahead over whole segments and their values are compared, every column of every row. Ours comes in chunks of
-100,000 flows, as training reads it; polars and pandas give whole frames of single precision. The loop does
+32,768 flows, as training reads it; polars and pandas give whole frames of single precision. The loop does
 a part of the flows, since it would take an hour; its rate is compared with ours on all of them. The large
 run makes each part anew and keeps none, once with as many flows as a part and once with all; memory is the
 largest resident size of the process. The last part cuts the causal form into batches of 1, 100 and all.

@@ -237,11 +237,10 @@ def _address_codes(
     frame: pl.DataFrame,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], pl.Series]:
     """Give the places of both addresses of each flow among the distinct ones, and their texts."""
-    ends = [frame[name].cast(pl.Categorical()).alias("address") for name in ("src_ip", "dst_ip")]
-    distinct = pl.concat([end.unique() for end in ends]).unique()
-    codes = distinct.to_physical().to_numpy()
-    places = [_places(end.to_physical(), codes) for end in ends]
-    return places[0], places[1], distinct.cast(pl.String)
+    ends = [frame[name].cast(pl.Categorical()).to_physical() for name in ("src_ip", "dst_ip")]
+    codes = _distinct(*(end.to_numpy() for end in ends))
+    places = [_places(end, codes) for end in ends]
+    return places[0], places[1], pl.Series(codes).cat.to(pl.Categorical()).cast(pl.String)
 
 
 def address_facts(
@@ -348,6 +347,17 @@ def _apps(
     guess = np.where(proto == 2, place["igmp"], guess).astype(np.int16)
     code = np.where(missing, guess, code).astype(np.int16)
     return code, np.where(missing, guess.astype(np.int64), key)
+
+
+def _distinct(*columns: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Give the distinct codes of some columns in order; by a table unless codes are far apart."""
+    most = max((int(codes.max(initial=0)) for codes in columns), default=0)
+    if most > 4 * sum(len(codes) for codes in columns) + 1024:
+        return np.unique(np.concatenate(columns))
+    seen = np.zeros(most + 1, dtype=np.bool_)
+    for codes in columns:
+        seen[codes] = True
+    return np.flatnonzero(seen).astype(np.uint32)
 
 
 def _places(values: pl.Series, distinct: NDArray[np.uint32]) -> NDArray[np.int32]:
