@@ -33,7 +33,7 @@ from eddyline.features.runs import GAP_US, Runs, SegmentRuns, look_ahead
 from eddyline.features.window import Counters, WindowCounters
 
 CHUNK_ROWS: Final = 1 << 15
-"""Flows whose features are in memory at once: their 15 MB are used again, larger arrays are fresh each time."""
+"""Flows whose features are in memory at once: their 15 MB are used again, larger arrays are fresh."""
 
 HOUR_GAP_US: Final = 3_600_000_000
 
