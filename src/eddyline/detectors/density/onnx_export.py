@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from eddyline.detectors.density.density import AutoencoderDensity
 from eddyline.detectors.density.stack import ACTIVATIONS, Stack
 from eddyline.errors import DataError, MissingExtraError, UsageError
-from eddyline.tables import Floats
+from eddyline.tables import Floats, Integers
 
 OPSET: Final = 17
 IR_VERSION: Final = 8
@@ -28,6 +29,12 @@ IR_VERSION: Final = 8
 
 LOG_VARIANCE: Final = 8.0
 """Log-variances are held within this of 0, as in training."""
+
+SHORT_GAP: Final = 8
+"""Columns between two with a logarithm that are rather taken with them than cut out."""
+
+MOST_CUTS: Final = 12
+"""Cuts beyond which all columns are taken together."""
 
 _FUNCTIONS: Final = {"relu": "Relu", "tanh": "Tanh"}
 
@@ -51,8 +58,19 @@ class _Graph:
         self.constants.append(self.numpy_helper.from_array(np.asarray(values, kind), name))
         return name
 
-    def stack(self, rows: str, stack: Stack) -> str:
-        for (weights, biases), kind in zip(stack.layers(), stack.activations, strict=True):
+    def stack(
+        self,
+        rows: str,
+        stack: Stack,
+        *,
+        enters: Integers | slice = slice(None),
+        leaves: Integers | slice = slice(None),
+    ) -> str:
+        """Add a stack whose inputs and outputs stand in another order."""
+        layers = [[weights, biases] for weights, biases in stack.layers()]
+        layers[0][0] = layers[0][0][enters]
+        layers[-1] = [layers[-1][0][:, leaves], layers[-1][1][leaves]]
+        for (weights, biases), kind in zip(layers, stack.activations, strict=True):
             held = self.constant(weights, np.float32), self.constant(biases, np.float32)
             rows = self.node("Gemm", rows, *held)
             function = _FUNCTIONS.get(ACTIVATIONS[int(kind)])
@@ -63,6 +81,16 @@ class _Graph:
     def row_sum(self, rows: str) -> str:
         axis = self.constant([1], np.int64)
         return self.node("ReduceSum", rows, axis, keepdims=0)
+
+    def row_squares(self, rows: str) -> str:
+        return self.node("ReduceSumSquare", rows, axes=[1], keepdims=0)
+
+    def split(self, rows: str, bounds: Sequence[int]) -> list[str]:
+        """Cut columns at bounds, the first 0 and the last their number."""
+        names = [f"piece_{len(self.nodes)}_{place}" for place in range(len(bounds) - 1)]
+        sizes = self.constant(np.diff(bounds), np.int64)
+        self.nodes.append(self.helper.make_node("Split", [rows, sizes], names, axis=1))
+        return names
 
 
 def to_onnx(density: AutoencoderDensity) -> bytes:
@@ -88,53 +116,79 @@ def to_onnx(density: AutoencoderDensity) -> bytes:
         )
         raise UsageError(message)
     graph = _Graph(onnx.helper, onnx.numpy_helper)
-    rows = _scaled(graph, density)
+    rows, order = _scaled(graph, density)
     energy = density.energy
-    encoded, latent = graph.stack(rows, energy.encoder), energy.decoder.n_in
+    encoded, latent = graph.stack(rows, energy.encoder, enters=order), energy.decoder.n_in
     parts = [encoded]
     if energy.encoder.n_out == 2 * latent:
-        ends = [graph.constant([place], np.int64) for place in (0, latent, 2 * latent)]
-        axis = graph.constant([1], np.int64)
-        mean = graph.node("Slice", encoded, ends[0], ends[1], axis)
-        parts = [mean, graph.node("Slice", encoded, ends[1], ends[2], axis)]
-    error = graph.node("Sub", rows, graph.stack(parts[0], energy.decoder))
-    half = graph.constant(0.5, np.float32)
-    score = graph.node("Mul", half, graph.row_sum(graph.node("Mul", error, error)))
+        parts = graph.split(encoded, [0, latent, 2 * latent])
+    decoded = graph.stack(parts[0], energy.decoder, leaves=order)
+    terms = [graph.row_squares(graph.node("Sub", rows, decoded))]
     if len(parts) == 2:
-        score = graph.node("Add", score, _divergence(graph, *parts))
+        terms += _divergence(graph, *parts)
+    total = terms[0] if len(terms) == 1 else graph.node("Sum", *terms)
+    score = graph.node("Mul", graph.constant(0.5, np.float32), total)
     return _finished(graph, onnx, score, density.n_features_in_)
 
 
-def _scaled(graph: _Graph, density: AutoencoderDensity) -> str:
-    """Add the scale and give the name of the float32 rows.
+def _scaled(graph: _Graph, density: AutoencoderDensity) -> tuple[str, Integers]:
+    """Add the scale; give the name of the float32 rows and the order of their columns.
 
     Behind a logarithm float32 is enough, and twice as fast; plain z-scores may take the difference of large
-    numbers, which is done in float64.
+    numbers, which is done in float64. Columns that need a logarithm are brought to the front, so that the
+    others are spared it.
     """
     scale = density.scale
     kind: type[np.generic] = np.float32 if scale.logged.any() else np.float64
     values = graph.node("Cast", "X", to=1) if kind is np.float32 else "X"
+    order = np.arange(len(scale.logged))
     if scale.logged.any():
-        size = graph.node("Abs", values)
-        size = graph.node("Log", graph.node("Add", size, graph.constant(1.0, kind)))
-        logged = graph.node("Mul", graph.node("Sign", values), size)
-        if not scale.logged.all():
-            chosen = graph.constant(scale.logged, np.bool_)
-            logged = graph.node("Where", chosen, logged, values)
-        values = logged
-    centred = graph.node("Sub", values, graph.constant(scale.centre, kind))
-    unit = graph.node("Mul", centred, graph.constant(1.0 / scale.spread, kind))
+        values, order = _logged(graph, values, scale.logged)
+    centred = graph.node("Sub", values, graph.constant(scale.centre[order], kind))
+    unit = graph.node("Mul", centred, graph.constant(1.0 / scale.spread[order], kind))
     ends = [graph.constant(end, kind) for end in (-scale.limit, scale.limit)]
-    return graph.node("Cast", graph.node("Clip", unit, *ends), to=1)
+    unit = graph.node("Clip", unit, *ends)
+    return unit if kind is np.float32 else graph.node("Cast", unit, to=1), order
 
 
-def _divergence(graph: _Graph, mean: str, log_variance: str) -> str:
+def _logged(graph: _Graph, values: str, logged: NDArray[np.bool_]) -> tuple[str, Integers]:
+    """Add the signed logarithm of some columns; give the name of the rows and the order of their columns."""
+    bounds = _runs(logged)
+    pieces = graph.split(values, bounds) if len(bounds) > 2 else [values]
+    spans = [np.arange(first, last) for first, last in pairwise(bounds)]
+    with_it = [place for place, span in enumerate(spans) if logged[span].any()]
+    without = [place for place in range(len(spans)) if place not in with_it]
+    order = np.concatenate([spans[place] for place in (*with_it, *without)])
+    front, back = [pieces[place] for place in with_it], [pieces[place] for place in without]
+    mine = graph.node("Concat", *front, axis=1) if len(front) > 1 else front[0]
+    size = graph.node("Abs", mine)
+    size = graph.node("Log", graph.node("Add", size, graph.constant(1.0, np.float32)))
+    told = graph.node("Mul", graph.node("Sign", mine), size)
+    here = logged[np.concatenate([spans[place] for place in with_it])]
+    if not here.all():
+        told = graph.node("Where", graph.constant(here, np.bool_), told, mine)
+    return graph.node("Concat", told, *back, axis=1) if back else told, order
+
+
+def _runs(logged: NDArray[np.bool_]) -> list[int]:
+    """Give where columns are cut into runs with and without a logarithm; short gaps count as with one."""
+    wide = logged.copy()
+    places = np.flatnonzero(logged)
+    for first, last in pairwise(places):
+        if last - first <= SHORT_GAP:
+            wide[first:last] = True
+    changes = np.flatnonzero(np.diff(wide)) + 1
+    if len(changes) > MOST_CUTS:
+        return [0, len(logged)]
+    return [0, *changes.tolist(), len(logged)]
+
+
+def _divergence(graph: _Graph, mean: str, log_variance: str) -> list[str]:
+    """Add the parts of twice the divergence from a standard normal."""
     ends = [graph.constant(end, np.float32) for end in (-LOG_VARIANCE, LOG_VARIANCE)]
     held = graph.node("Clip", log_variance, *ends)
-    spread = graph.node("Sub", graph.node("Exp", held), held)
-    total = graph.node("Add", graph.node("Mul", mean, mean), spread)
-    less = graph.node("Sub", total, graph.constant(1.0, np.float32))
-    return graph.node("Mul", graph.constant(0.5, np.float32), graph.row_sum(less))
+    less = graph.node("Sub", graph.node("Exp", held), graph.constant(1.0, np.float32))
+    return [graph.row_squares(mean), graph.row_sum(graph.node("Sub", less, held))]
 
 
 def _finished(graph: _Graph, onnx: Any, score: str, width: int) -> bytes:

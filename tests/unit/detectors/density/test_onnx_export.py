@@ -50,3 +50,25 @@ def test_rows_of_another_width_or_with_holes_are_named() -> None:
         scorer.anomaly_score(crowd()[:, :3])
     with pytest.raises(DataError, match="finite"):
         scorer.anomaly_score(np.full((1, 6), np.nan))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [0, 40],  # alone at the front, alone in the midst
+        [*range(30, 36), 38, 47],  # a short gap, and the last column
+        list(range(0, 48, 2)),  # every other one: a gap each
+        [3, *range(0, 48, 11)],
+        list(range(48)),
+    ],
+)
+def test_columns_with_a_logarithm_may_stand_anywhere(counts: list[int]) -> None:
+    """They are brought together in the graph; the scores do not change."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 2, (200, 48)).astype(np.float64)
+    rows[:, counts] = rng.lognormal(3.0, 2.0, (200, len(counts)))
+    density = VAE(**FEW).fit(rows)
+    asked = np.concatenate([rows[:50], -rows[:5], 1e6 * rows[5:10], np.full((1, 48), 1e300)])
+
+    got = OnnxScorer(to_onnx(density)).anomaly_score(asked)
+    np.testing.assert_allclose(got, density.anomaly_score(asked), rtol=1e-4, atol=1e-4)
