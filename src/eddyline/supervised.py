@@ -155,6 +155,7 @@ class FlowModel:
             "weighed": self.recipe.weighed,
             "beta": self.recipe.beta,
             "most_normal": self.recipe.most_normal,
+            "crowding": self.recipe.crowding,
             "grouped": self.recipe.grouped,
             "card": dict(self.card),
         }
@@ -190,6 +191,7 @@ class FlowModel:
                 weighed=bool(manifest["weighed"]),
                 beta=float(manifest["beta"]),
                 most_normal=int(manifest["most_normal"]),
+                crowding=float(manifest["crowding"]),
                 grouped=bool(manifest["grouped"]),
             )
             feature_set, names = str(manifest["feature_set"]), tuple(manifest["names"])

@@ -1,4 +1,4 @@
-"""Five labelled lab days name the attacks of a sixth, among addresses never seen, and nothing of quiet days."""
+"""Five labelled lab days name the attacks of a sixth, among addresses not seen, and nothing of quiet days."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from eddyline.classifiers.classifier import Classifier, sound_array
 from eddyline.classifiers.memory import Memory, columns_of_others
 from eddyline.classifiers.registry import classifier_class
 from eddyline.classifiers.weights import Part, macro_f, stratum_weights
-from eddyline.errors import DataError, ModelError
+from eddyline.errors import DataError, ModelError, UsageError
 from eddyline.tables import Floats, Integers
 
 LEAST_MASS: Final = 1e-12
@@ -46,6 +46,9 @@ class Recipe:
     most_normal
         Normal rows that the classifier learns from, ``>= 1``; more are thinned out evenly, and those kept
         weigh accordingly. The memory takes all.
+    crowding
+        How much rows of one finest key and period, near copies of each other, weigh less in the classifier:
+        each weighs ``n ** -crowding`` of n such rows, in [0, 1]; 1 lets them count as one together.
     grouped
         Whether the classifier, too, sets whole periods aside to know when to stop; for those that would
         otherwise set rows aside, near copies of the ones they learn.
@@ -55,8 +58,9 @@ class Recipe:
     params: Mapping[str, Any] = field(default_factory=dict)
     memory: bool = True
     weighed: bool = True
-    beta: float = 2.0
+    beta: float = 1.0
     most_normal: int = 40_000
+    crowding: float = 1.0
     grouped: bool = False
 
 
@@ -280,7 +284,8 @@ def fit_site_model(
     place = int(np.flatnonzero(classes == wanted)[0])
     days = np.unique(np.asarray(periods), return_inverse=True)[1].astype(np.int64)
     names = [np.asarray(kind, np.str_) for kind in keys] if recipe.memory else []
-    model = _fit_once(X, codes, names, days, recipe, classes=classes, normal=place)
+    alike = _crowds(keys, days, recipe.crowding)
+    model = _fit_once(X, codes, names, days, alike, recipe, classes=classes, normal=place)
     if days.max() == 0:
         return model
     seen: list[tuple[int, Part]] = []
@@ -293,6 +298,7 @@ def fit_site_model(
             codes[inside],
             [kind[inside] for kind in names],
             days[inside],
+            alike[inside],
             recipe,
             classes=classes,
             normal=place,
@@ -317,9 +323,8 @@ def strata_of(memories: Sequence[Memory], keys: Sequence[ArrayLike], n: int) -> 
         Number of rows.
     """
     strata = np.zeros(n, np.int64)
-    if memories:
-        for memory, names in zip(memories, keys, strict=True):
-            strata += ~memory.met(names)
+    for memory, names in zip(memories, keys if memories else (), strict=True):
+        strata += ~memory.met(names)
     return strata
 
 
@@ -328,6 +333,7 @@ def _fit_once(
     codes: Integers,
     names: Sequence[NDArray[np.str_]],
     days: Integers,
+    alike: Floats,
     recipe: Recipe,
     *,
     classes: NDArray[Any],
@@ -340,11 +346,23 @@ def _fit_once(
     kept, weight = _thinned(codes, normal, recipe.most_normal)
     classifier = classifier_class(recipe.method)(**recipe.params)
     groups = days[kept] if recipe.grouped and len(np.unique(days)) > 1 else None
-    classifier.fit(rows[kept], classes[codes[kept]], weight, groups=groups)
+    classifier.fit(rows[kept], classes[codes[kept]], weight * alike[kept], groups=groups)
     memories = tuple(Memory.of(kind, codes, len(classes)) for kind in names)
     weights = np.ones((1 + len(memories), len(classes)))
     n_days = len(np.unique(days))
     return SiteModel(classifier, memories, weights, normal, n_days)
+
+
+def _crowds(keys: Sequence[ArrayLike], days: Integers, crowding: float) -> Floats:
+    """Give each row's weight among the rows of its finest key and period."""
+    if not 0 <= crowding <= 1:
+        message = f"crowding must be in [0, 1], got {crowding}; 0 lets every row count in full"
+        raise UsageError(message)
+    if not crowding:
+        return np.ones(len(days))
+    place = np.unique(np.asarray(keys[-1], np.str_), return_inverse=True)[1].astype(np.int64)
+    crowd = np.unique(place * (int(days.max()) + 1) + days, return_inverse=True)[1]
+    return np.asarray(np.bincount(crowd)[crowd].astype(np.float64) ** -crowding)
 
 
 def _thinned(codes: Integers, normal: int, most: int) -> tuple[Integers, Floats]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eddyline.classifiers.model import Recipe, SiteModel, fit_site_model
-from eddyline.errors import DataError, ModelError
+from eddyline.errors import DataError, ModelError, UsageError
 
 QUICK = Recipe(params={"rounds": 15})
 
@@ -112,3 +112,41 @@ def test_the_normal_class_must_exist():
 
     with pytest.raises(DataError, match="calm, malicious, outlier"):
         fit_site_model(X, y, [pair], days, recipe=QUICK, normal="benign")
+
+
+def test_copies_of_a_key_and_day_count_as_one():
+    X, y, pair, days = site(strangers=0.0)
+    order = np.argsort(days, kind="stable")
+    first = np.flatnonzero((pair == "3") & (days == 1))
+    more = np.concatenate([np.arange(len(y)), np.repeat(first, 30)])
+    more = more[np.argsort(days[more], kind="stable")]
+    recipe = Recipe(params={"rounds": 3, "balance": 0.0}, weighed=False)
+    once, often = (
+        fit_site_model(X[rows], y[rows], [pair[rows]], days[rows], recipe=recipe)
+        for rows in (order, more)
+    )
+    full = fit_site_model(
+        X[more], y[more], [pair[more]], days[more], recipe=Recipe(recipe.method, crowding=0.0)
+    )
+
+    assert once.classifier.priors_ == pytest.approx(often.classifier.priors_)
+    assert once.classifier.priors_ != pytest.approx(full.classifier.priors_)
+
+
+def test_crowding_outside_its_range_is_refused():
+    X, y, pair, days = site()
+    with pytest.raises(UsageError, match=r"crowding must be in \[0, 1\], got 2"):
+        fit_site_model(X, y, [pair], days, recipe=Recipe(crowding=2.0))
+
+
+def test_left_out_rows_come_with_their_odds():
+    X, y, pair, days = site()
+    model = fit_site_model(X, y, [pair], days, recipe=QUICK)
+
+    for part in model.left_out:
+        assert (days[part.rows] == part.period).all()
+        assert (part.odds[:, model.normal] == 0).all()
+        told = part.odds.argmax(axis=1)
+        counted = np.zeros_like(part.confusion)
+        np.add.at(counted, (np.searchsorted(model.classes, y[part.rows]), told), 1)
+        assert np.array_equal(counted, part.confusion)
