@@ -15,8 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eddyline.classifiers.day_ranks import ranked_by_day
 from eddyline.classifiers.model import LeftOut, Recipe, SiteModel, fit_site_model
-from eddyline.classifiers.periods import Split, periods_of
+from eddyline.classifiers.periods import DAY_US, Split, periods_of
 from eddyline.classifiers.prior import change_priors, em_priors
 from eddyline.classifiers.voting import HOUR_US, gap_sessions, vote
 from eddyline.errors import DataError, ModelError
@@ -118,6 +119,7 @@ class FlowModel:
             True to follow the class shares of these rows.
         """
         site = self.site
+        rows = _scaled(rows, self.recipe)
         shares = site.probabilities(rows.X, rows.keys)
         if prior_correction:
             assumed = site.classifier.priors_
@@ -156,6 +158,7 @@ class FlowModel:
             "beta": self.recipe.beta,
             "most_normal": self.recipe.most_normal,
             "crowding": self.recipe.crowding,
+            "day_ranks": self.recipe.day_ranks,
             "grouped": self.recipe.grouped,
             "card": dict(self.card),
         }
@@ -192,6 +195,7 @@ class FlowModel:
                 beta=float(manifest["beta"]),
                 most_normal=int(manifest["most_normal"]),
                 crowding=float(manifest["crowding"]),
+                day_ranks=bool(manifest["day_ranks"]),
                 grouped=bool(manifest["grouped"]),
             )
             feature_set, names = str(manifest["feature_set"]), tuple(manifest["names"])
@@ -280,6 +284,8 @@ def train_rows(
     chosen = recipe or Recipe()
     if split == "group":
         chosen = replace(chosen, memory=False)
+    rows = _scaled(rows, chosen)
+    assert rows.labels is not None  # noqa: S101 - as above
     labelled = rows.labels.is_not_null().to_numpy()
     y = rows.labels.drop_nulls().to_numpy().astype(np.str_)
     keys = [key[labelled] for key in rows.keys]
@@ -331,6 +337,14 @@ def _called(
         pl.select(pl.when(pl.Series(best != site.normal)).then(called)).to_series(),
         pl.Series("odds", odds.max(axis=1)),
     )
+
+
+def _scaled(rows: FlowRows, recipe: Recipe) -> FlowRows:
+    """Give rows with each day ranked by itself, where the recipe says so."""
+    if not recipe.day_ranks:
+        return rows
+    days = rows.frame["ts_end"].to_numpy() // DAY_US
+    return replace(rows, X=ranked_by_day(rows.X, days))
 
 
 def _called_normal(y: NDArray[np.str_]) -> str | None:

@@ -14,6 +14,7 @@ from eddyline.classifiers.model import Recipe
 from eddyline.classifiers.periods import DAY_US, periods_of
 from eddyline.errors import DataError, ModelError, UsageError
 from eddyline.flows.batch import FlowBatch
+from eddyline.incidents.classes import ClassWatch
 from eddyline.pipeline import Pipeline
 from eddyline.supervised import FlowModel, train
 from eddyline.verdicts.archive import read_archive, write_archive
@@ -222,3 +223,26 @@ def test_a_classifier_is_no_baseline(model, tmp_path):
 
     with pytest.raises(ModelError, match="use 'eddyline classify'"):
         Pipeline.load(tmp_path / "site.eddy")
+
+
+def test_each_day_may_be_ranked_by_itself(tmp_path):
+    """A day whose sizes are ten times larger is judged alike; the file remembers it."""
+    recipe = replace(QUICK, day_ranks=True)
+    ranked = train([traffic()], recipe=recipe)
+    ranked.save(tmp_path / "ranked.eddy")
+    loaded = FlowModel.load(tmp_path / "ranked.eddy")
+    new = traffic(1, days=1, start=START + 5 * DAY_US)
+    sizes = pl.col("payload_out", "payload_in") * 10
+    larger = FlowBatch(new.frame.with_columns(sizes), new.labels)
+
+    assert loaded.recipe == recipe
+    assert (loaded.classify([larger])["verdict"] == new.labels["label"]).mean() > 0.9
+    assert loaded.classify([larger]).equals(ranked.classify([larger]))
+
+
+def test_what_ranks_whole_days_cannot_judge_as_flows_come():
+    """A scan says so before it begins."""
+    ranked = train([traffic()], recipe=replace(QUICK, day_ranks=True), normal="calm")
+
+    with pytest.raises(ModelError, match="must judge flows as they come"):
+        ClassWatch.of(ranked)

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eddyline.classifiers.classifier import Classifier, sound_array
+from eddyline.classifiers.crowds import crowd_weights
 from eddyline.classifiers.memory import Memory, columns_of_others
 from eddyline.classifiers.registry import classifier_class
 from eddyline.classifiers.weights import Part, macro_f, stratum_weights
-from eddyline.errors import DataError, ModelError, UsageError
+from eddyline.errors import DataError, ModelError
 from eddyline.tables import Floats, Integers
 
 LEAST_MASS: Final = 1e-12
@@ -49,6 +50,8 @@ class Recipe:
     crowding
         How much rows of one finest key and period, near copies of each other, weigh less in the classifier:
         each weighs ``n ** -crowding`` of n such rows, in [0, 1]; 1 lets them count as one together.
+    day_ranks
+        Whether features are ranked within each day before anything else; verdicts are transductive then.
     grouped
         Whether the classifier, too, sets whole periods aside to know when to stop; for those that would
         otherwise set rows aside, near copies of the ones they learn.
@@ -61,6 +64,7 @@ class Recipe:
     beta: float = 1.0
     most_normal: int = 40_000
     crowding: float = 1.0
+    day_ranks: bool = False
     grouped: bool = False
 
 
@@ -284,7 +288,7 @@ def fit_site_model(
     place = int(np.flatnonzero(classes == wanted)[0])
     days = np.unique(np.asarray(periods), return_inverse=True)[1].astype(np.int64)
     names = [np.asarray(kind, np.str_) for kind in keys] if recipe.memory else []
-    alike = _crowds(keys, days, recipe.crowding)
+    alike = crowd_weights(keys, days, recipe.crowding)
     model = _fit_once(X, codes, names, days, alike, recipe, classes=classes, normal=place)
     if days.max() == 0:
         return model
@@ -351,18 +355,6 @@ def _fit_once(
     weights = np.ones((1 + len(memories), len(classes)))
     n_days = len(np.unique(days))
     return SiteModel(classifier, memories, weights, normal, n_days)
-
-
-def _crowds(keys: Sequence[ArrayLike], days: Integers, crowding: float) -> Floats:
-    """Give each row's weight among the rows of its finest key and period."""
-    if not 0 <= crowding <= 1:
-        message = f"crowding must be in [0, 1], got {crowding}; 0 lets every row count in full"
-        raise UsageError(message)
-    if not crowding:
-        return np.ones(len(days))
-    place = np.unique(np.asarray(keys[-1], np.str_), return_inverse=True)[1].astype(np.int64)
-    crowd = np.unique(place * (int(days.max()) + 1) + days, return_inverse=True)[1]
-    return np.asarray(np.bincount(crowd)[crowd].astype(np.float64) ** -crowding)
 
 
 def _thinned(codes: Integers, normal: int, most: int) -> tuple[Integers, Floats]:

@@ -109,6 +109,12 @@ class ClassWatch:
                 "again with this version, on flows of which some are normal in every class's company"
             )
             raise ModelError(message)
+        if self.model.recipe.day_ranks:
+            message = (
+                f"{self.name} must judge flows as they come, ranks each among its whole day; train it "
+                "without --scaling per_day_quantile, or use 'eddyline classify'"
+            )
+            raise ModelError(message)
         self._made = flow_set(self.model.feature_set)
 
     @classmethod
