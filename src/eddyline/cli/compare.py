@@ -288,7 +288,7 @@ def _print(told: Compared, by: str, said: Sequence[_Said]) -> None:
             band = f"{one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f})  {one.better}"
         print(f"  {one.figure:20} {_said(one.first):>20} {_said(one.second):>20}   {band}")
     for row in told.by_class:
-        name = f"recall {neutral_text(row.name)}"
+        name = f"recall {neutral_text(row.label)}"
         few = "  too few to rank" if row.support < 10 else ""
         print(f"  {name[:20]:20} {row.first:>20.3f} {row.second:>20.3f}   of {row.support:,}{few}")
     seconds = " and ".join(f"{one.seconds:.1f} s" for one in said)

@@ -1,7 +1,7 @@
-"""The commands that judge models and choose among them: compare.
+"""The commands that judge models and choose among them: compare and tune.
 
-What belongs here: their options and help. What does not: what they do (``compare.py``), which is imported
-when they run.
+What belongs here: their options and help. What does not: what they do (``compare.py``, ``tune.py``),
+which is imported when they run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from eddyline.cli.options import Budget, ColumnMap, Internal, JsonOut, Quiet, Seed
+from eddyline.cli.options import Budget, ColumnMap, Inputs, Internal, JsonOut, Quiet, Seed
 
 
 def compare(
@@ -64,6 +64,77 @@ def compare(
         by=by,
         require=require,
         out=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(code)
+
+
+def tune(
+    paths: Inputs,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Where the JSON goes; trials are kept beside it.")
+    ] = Path("best.json"),
+    labels: Annotated[
+        str,
+        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
+    ] = "label",
+    method: Annotated[
+        str,
+        typer.Option("--method", help="A classifier or a detector (detector:NAME if both)."),
+    ] = "boosting",
+    search: Annotated[
+        str, typer.Option("--search", help="random, grid or optuna (needs the extra lab).")
+    ] = "random",
+    budget: Annotated[int, typer.Option("--budget", help="Trials beside the defaults.")] = 30,
+    split: Annotated[
+        str,
+        typer.Option("--split", help="Folds by group (source and network), by time, or by day."),
+    ] = "group",
+    objective: Annotated[
+        str,
+        typer.Option(
+            "--objective",
+            help="pr_auc, roc_auc, recall_at_10 (alerts a day); macro_f1, macro_f2 for classifiers.",
+        ),
+    ] = "pr_auc",
+    features: Annotated[
+        str, typer.Option("--features", help="around, nad113, nad113+, flow-noip, flow-noip+.")
+    ] = "around",
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            "--normal", help="Label of normal flows; else the one called normal or benign."
+        ),
+    ] = None,
+    nested: Annotated[
+        bool,
+        typer.Option("--nested", help="Repeat the search inside outer folds: an honest figure."),
+    ] = False,
+    trials: Annotated[
+        Path | None,
+        typer.Option("--trials", help="File of judged folds; broken off, the same call goes on."),
+    ] = None,
+    columns: ColumnMap = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Choose a method's parameters on labelled flows, everything fitted inside folds."""
+    from eddyline.cli.tune import run_tune
+    from eddyline.evaluate.tuning import Search
+
+    code = run_tune(
+        paths,
+        out,
+        Search(search, budget, seed),
+        labels=labels,
+        method=method,
+        features=features,
+        split=split,
+        objective=objective,
+        normal=normal,
+        nested=nested,
+        trials=trials,
+        columns=columns,
         quiet=quiet,
     )
     raise typer.Exit(code)

@@ -22,7 +22,12 @@ def train(
         typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
     ] = "label",
     method: Annotated[
-        str, typer.Option("--method", help="A classifier: boosting, snn, tabm or a plug-in's.")
+        str,
+        typer.Option(
+            "--method",
+            help="boosting, histogram_boosting, random_forest, bagging, adaboost, logistic, linear_svm, "
+            "kernel_svm, knn, mlp; with [deep] snn, tabm, cnn; or a plug-in's.",
+        ),
     ] = "boosting",
     features: Annotated[
         str, typer.Option("--features", help="around, nad113, nad113+, flow-noip, flow-noip+.")
@@ -38,6 +43,12 @@ def train(
         ),
     ] = None,
     columns: ColumnMap = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params", help="File of 'eddyline tune': its method, parameters, features."
+        ),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -55,6 +66,7 @@ def train(
         columns=columns,
         seed=seed,
         quiet=quiet,
+        params=params,
     )
     raise typer.Exit(code)
 

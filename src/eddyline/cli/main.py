@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from eddyline.cli.bench import bench
-from eddyline.cli.judge import compare
+from eddyline.cli.judge import compare, tune
 from eddyline.cli.labelled import classify, train
 from eddyline.cli.options import (
     INTERRUPTED,
@@ -74,6 +74,7 @@ app.add_typer(bench)
 app.command()(train)
 app.command()(classify)
 app.command()(compare)
+app.command()(tune)
 
 
 COLLECT_AFTER: Final = 100_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -23,6 +23,8 @@ from eddyline.flows.batch import FlowBatch
 from eddyline.read.flows import read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.supervised import FlowModel, train
+
+_PERIODS: Final = {"group": "pairs of hosts, dealt out by a hash"}
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,6 +42,7 @@ def run_train(
     columns: Sequence[str] | None,
     seed: int,
     quiet: bool,
+    params: Path | None = None,
 ) -> int:
     """Train and write the model; give the exit code.
 
@@ -65,13 +68,24 @@ def run_train(
         Start of the randomness.
     quiet
         True to print nothing.
+    params
+        File of ``eddyline tune`` whose method, parameters and features are taken; None for none.
 
     Raises
     ------
     UsageError
-        When the method or the split does not exist.
+        When the method or the split does not exist, or is another than the file's.
     """
-    check_outputs([out], paths)
+    check_outputs([out], [*paths, *([str(params)] if params else [])])
+    tuned: dict[str, Any] = {}
+    if params is not None:
+        from eddyline.cli.tune import read_params
+
+        found, tuned, features = read_params(params)
+        if method not in (found, Recipe().method):
+            message = f"--method must be that of {params}, {found}, got {method!r}; leave it out"
+            raise UsageError(message)
+        method = found
     if split not in SPLITS:
         message = f"--split must be one of {', '.join(SPLITS)}, got {split!r}; check the spelling"
         raise UsageError(message)
@@ -88,8 +102,10 @@ def run_train(
         batches = read_flows(
             list(paths), column_map=column_map or None, report=report, progress=progress
         )
-        told = _labelled(batches, labels)
-        recipe = Recipe(method=method, params={"seed": seed}, grouped=method != Recipe().method)
+        told = labelled(batches, labels)
+        recipe = Recipe(
+            method=method, params={**tuned, "seed": seed}, grouped=method != Recipe().method
+        )
         model = train(told, recipe=recipe, feature_set=features, split=split, normal=normal)
     model.save(out)
     if not quiet:
@@ -97,8 +113,16 @@ def run_train(
     return 0
 
 
-def _labelled(batches: Iterable[FlowBatch], column: str) -> Iterator[FlowBatch]:
-    """Take the detailed labels for the labels where the user asks for it."""
+def labelled(batches: Iterable[FlowBatch], column: str) -> Iterator[FlowBatch]:
+    """Take the detailed labels for the labels where the user asks for it.
+
+    Parameters
+    ----------
+    batches
+        Flows with their labels.
+    column
+        ``label_detail``, or anything else to change nothing.
+    """
     for batch in batches:
         if batch.labels is None or column != "label_detail":
             yield batch
@@ -111,14 +135,22 @@ def _tell(model: FlowModel, out: Path, report: IngestReport) -> None:
     card = model.card
     shown_classes = ", ".join(f"{name} {count:,}" for name, count in card["classes"].items())
     print(f"Trained {model.recipe.method} on {card['rows']:,} flows into {out}: {shown_classes}.")
-    print(f"  normal is {card['normal']!r}; {card['periods']} periods, split {card['split']}")
+    what = _PERIODS.get(card["split"], "days or equal stretches of time")
+    print(f"  normal is {card['normal']!r}")
     names = [str(name) for name in model.site.classes]
+    if card["left_out"]:
+        print(
+            f"  trained without one part at a time and tried on it; {card['periods']} parts: {what}"
+        )
     for part in card["left_out"]:
         figures = ", ".join(
             f"{name} {score:.3f}" for name, score in zip(names, part["f1"], strict=True)
         )
-        print(f"  period {part['period']} left out, F1: {figures}")
+        print(f"  part {part['period'] + 1} left out, F1: {figures}")
     if not card["left_out"]:
         print("  nothing could be left out, so no figure is given: train on more days")
+    elif len(card["left_out"]) < card["periods"]:
+        print("  without one of the other parts a class would be missing: no figure for them")
     for sentence in report.sentences():
         print(f"  {sentence}")
+    print(f"  next: eddyline classify FLOWS --model {out}, or eddyline scan FLOWS --classes {out}")

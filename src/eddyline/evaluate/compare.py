@@ -11,7 +11,7 @@ of the flows, not that of the training.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -131,7 +131,7 @@ class ClassPair:
 
     Parameters
     ----------
-    name
+    label
         The class.
     support
         Its flows.
@@ -139,7 +139,7 @@ class ClassPair:
         Share of them that each model names so.
     """
 
-    name: str
+    label: str
     support: int
     first: float
     second: float
@@ -394,21 +394,6 @@ def as_dict(told: Compared) -> dict[str, Any]:
         "level": told.level,
         "resamples": told.resamples,
         "note": told.note,
-        "figures": [
-            {
-                "figure": one.figure,
-                "first": one.first,
-                "second": one.second,
-                "difference": one.difference,
-                "low": one.low,
-                "high": one.high,
-                "p_value": one.p_value,
-                "better": one.better,
-            }
-            for one in told.figures
-        ],
-        "recall_by_class": [
-            {"class": one.name, "support": one.support, "first": one.first, "second": one.second}
-            for one in told.by_class
-        ],
+        "figures": [{**asdict(one), "difference": one.difference} for one in told.figures],
+        "recall_by_class": [asdict(one) for one in told.by_class],
     }

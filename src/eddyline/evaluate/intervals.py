@@ -1,13 +1,11 @@
 """How sure a figure is: the bootstrap over groups, paired differences, and Holm's correction.
 
 What belongs here: intervals and comparisons of any figure of weighted rows. What does not: the figures
-(``metrics.py``), and bands over seeds alone (``scores.py``).
-
-Rows of one group (a session, a pair of addresses, a truth incident) are not independent, so whole groups are
-drawn with replacement; two methods are compared on the same draws.
-
-Sources: B. Efron, R. Tibshirani, 1993, *An Introduction to the Bootstrap* (percentile interval);
-S. Holm, 1979, "A simple sequentially rejective multiple test procedure".
+(``metrics.py``), and bands over seeds alone (``scores.py``). Rows of one group (a session, a pair of
+addresses, a truth incident) are not independent, so whole groups are drawn with replacement; two methods are
+compared on the same draws.
+Sources: B. Efron, R. Tibshirani, 1993, *An Introduction to the Bootstrap* (percentile interval); S. Holm,
+1979, "A simple sequentially rejective multiple test procedure".
 """
 
 from __future__ import annotations
@@ -254,8 +252,7 @@ class GroupBootstrap:
         told = {name: [self.draws(run, figure) for run in runs] for name, runs in scores.items()}
         chosen = pairs if pairs is not None else list(combinations(scores, 2))
         found = [_difference(told[a], told[b], level) for a, b in chosen]
-        raw = [two_sided(one.draws) for one in found]
-        corrected = holm(raw)
+        corrected = holm([two_sided(one.draws) for one in found])
         return [
             Comparison(a, b, diff, p, diff.excludes_zero and p <= 1 - level)
             for (a, b), diff, p in zip(chosen, found, corrected, strict=True)
