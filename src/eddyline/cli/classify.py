@@ -74,6 +74,8 @@ def run_classify(
         _write(table, out)
     if not quiet and out != "-":
         _tell(judge, table, report, transductive=prior_correction)
+        if out is not None:
+            print(f"  next: eddyline canvas {out} -o canvas.html")
     return 0
 
 

@@ -52,6 +52,7 @@ def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) ->
         _print_families(pipeline)
         for sentence in report.sentences():
             print(f"  {sentence}")
+        print(f"  next: eddyline scan FLOWS --model {out}")
     return 0
 
 

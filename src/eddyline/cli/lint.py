@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from eddyline.cli.outputs import check_outputs
-from eddyline.errors import UsageError
+from eddyline.errors import InputError, UsageError
 from eddyline.evaluate.lints.finding import LINTS
 from eddyline.evaluate.lints.run import (
+    RECORD,
     Linted,
+    columns_of,
     lint_flows,
     lint_table,
     read_table,
@@ -28,6 +30,7 @@ REFUSED: Final = 3
 """Exit code when a rule is broken that nobody waived."""
 
 SHOWN_AREAS: Final = 3
+SHOWN_COLUMNS: Final = 12
 
 
 def run_lint(
@@ -100,13 +103,34 @@ def _lint(
         raise UsageError(message)
     if label != "label":
         message = (
-            f"--labels must name a column of a table, got {label!r} for {', '.join(paths)}; check the "
-            "spelling, or leave it out: flows bring their own labels"
+            f"--labels must name a column of a table, not {label!r} for {', '.join(paths)}"
+            f"{_columns_said(paths)}; check the spelling, or leave it out: flows bring their own labels"
         )
         raise UsageError(message)
     from eddyline.read.flows import read_flows
 
-    return lint_flows(read_flows(list(paths)))
+    try:
+        return lint_flows(read_flows(list(paths)))
+    except InputError as error:
+        said = _columns_said(paths)
+        if not said:
+            raise
+        message = (
+            f"{paths[0]}: a table to lint must have the label column {label!r}{said}; name it with --labels "
+            f"(read as flows: {error})"
+        )
+        raise InputError(message) from error
+
+
+def _columns_said(paths: Sequence[str]) -> str:
+    """List the columns of a lone table that is not our own flow record; nothing for other inputs."""
+    if len(paths) != 1 or not Path(paths[0]).is_file():
+        return ""
+    columns = columns_of(Path(paths[0]))
+    if not columns or len(columns) < 2 or set(columns) >= RECORD:
+        return ""
+    shown = ", ".join(neutral_text(name) for name in columns[:SHOWN_COLUMNS])
+    return f", got the columns {shown}{' …' if len(columns) > SHOWN_COLUMNS else ''}"
 
 
 def _as_dict(linted: Linted, waived: Sequence[str]) -> dict[str, Any]:
@@ -119,6 +143,8 @@ def _print(linted: Linted, waived: Sequence[str]) -> None:
     )
     more = f" and {len(linted.classes) - 8} more" if len(linted.classes) > 8 else ""
     print(f"{linted.n_rows:,} labelled rows, {linted.n_features} features: {classes}{more}.")
+    if linted.n_unjudged:
+        print(f"{linted.n_unjudged:,} rows are called neither attack nor normal and are left out.")
     best = list(linted.areas.items())[:SHOWN_AREAS]
     if best:
         told = ", ".join(f"{neutral_text(name)} {area:.3f}" for name, area in best)

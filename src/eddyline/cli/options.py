@@ -60,8 +60,8 @@ Methods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
-        help="Legs of one more method: gru, lstm, radford, session, grand, grand-flow, rvae, vae, "
-        "autoencoder, flow, pca, cleaned-neighbours; repeat for more.",
+        help="Legs of one more method: ngram, pca, cleaned-neighbours; with [deep] gru, lstm, radford, "
+        "session, grand, grand-flow, rvae, vae, autoencoder, flow; repeat for more.",
     ),
 ]
 Per = Annotated[

@@ -215,7 +215,10 @@ def _recognised(found: Sequence[Source], settings: Settings, report: IngestRepor
         raise UnknownFormatError(message)
     if settings.column_map is not None and all(one.reader_name != csv.NAME for one in known):
         formats = ", ".join(sorted({one.reader_name for one in known}))
-        message = f"a column map must have a table to go with, got {formats}; leave it out"
+        message = (
+            "a column map (--map, or --labels COLUMN) must have an ordinary CSV to go with, got "
+            f"{formats}; leave it out"
+        )
         raise UsageError(message)
     return known
 

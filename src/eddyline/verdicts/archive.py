@@ -105,6 +105,12 @@ def read_archive(path: Path) -> tuple[dict[str, Any], ArrayGroups]:
     except FileNotFoundError as error:
         message = f"a model file must exist, got {str(path)!r}; make one with 'eddyline learn'"
         raise ModelError(message) from error
+    except zipfile.BadZipFile as error:
+        message = (
+            f"{path.name}: must be a whole model file, its bytes are none or were cut; check the name "
+            "and the transfer, or make it again with 'eddyline learn' or 'eddyline train'"
+        )
+        raise ModelError(message) from error
     except _DAMAGE as error:
         message = (
             f"{path.name}: must be a whole model file, got {type(error).__name__}: {error}; "

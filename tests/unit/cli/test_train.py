@@ -29,7 +29,9 @@ def folder(tmp_path_factory):
     done = call("train", place / "days.parquet", "-o", place / "site.eddy")
     assert done.exit_code == 0, done.output
     assert "Trained boosting on 720 flows" in done.output
-    assert "normal is 'calm'; 3 periods" in done.output
+    assert "normal is 'calm'" in done.output
+    assert "tried on it; 3 parts: days" in done.output
+    assert "next: eddyline classify" in done.output
     assert done.output.count("left out, F1: calm") == 3
     return place
 

@@ -289,7 +289,7 @@ def test_a_table_of_something_else_in_a_folder_is_left_out(log, tmp_path):
 
 def test_a_map_without_a_table_is_refused(log):
     """It would change nothing, in silence."""
-    with pytest.raises(UsageError, match="table to go with, got zeek"):
+    with pytest.raises(UsageError, match="ordinary CSV to go with, got zeek"):
         all_of(log, column_map={"ts": "a"})
 
 

@@ -4,14 +4,15 @@ What belongs here: making a table of flows or of any columns, splitting it, runn
 a lint, and printing (``cli``).
 
 Flows are split by group (source, network of the destination), other tables by row: then copies of rows are
-what a row-wise split would leak.
+what a row-wise split would leak. Either split mixes the hours, so time is not linted here: that takes the
+split of whoever claims to train on the past.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,11 @@ import numpy as np
 import polars as pl
 
 from eddyline.errors import InputError, SplitWarning
-from eddyline.evaluate.corpora.registry import identify
+from eddyline.evaluate.corpora.registry import CARDS, identify
 from eddyline.evaluate.labels import meaning
 from eddyline.evaluate.lints.data import lint_data, single_areas
 from eddyline.evaluate.lints.finding import Finding
-from eddyline.evaluate.lints.split import duplicate_rows, group_leaks, seen_rows, time_leaks
+from eddyline.evaluate.lints.split import duplicate_rows, group_leaks, seen_rows
 from eddyline.evaluate.lints.table import LintTable
 from eddyline.evaluate.split_keys import network_groups
 from eddyline.evaluate.splits import Split, group_split, row_split
@@ -61,6 +62,8 @@ class Linted:
         ROC-AUC of each feature alone, the highest first.
     findings
         The defects.
+    n_unjudged
+        Rows whose label says neither attack nor normal, such as *Background*: they are left out.
     """
 
     n_rows: int
@@ -69,6 +72,7 @@ class Linted:
     split: str
     areas: dict[str, float]
     findings: list[Finding]
+    n_unjudged: int = 0
 
     @property
     def refused(self) -> bool:
@@ -153,9 +157,8 @@ def lint_flows(batches: Iterable[FlowBatch], *, seed: int = 0) -> Linted:
     found.extend(seen_rows(table.features, chosen.train, chosen.validation))
     by_group = split is not None
     found.extend(group_leaks(groups, chosen.train, chosen.validation, by_group=by_group))
-    ends = known["ts_end"].to_numpy()
-    found.extend(time_leaks(ends, chosen.train, chosen.validation, by_time=False))
-    return _linted(table, kind, found)
+    linted = _linted(table, kind, found)
+    return replace(linted, n_unjudged=flows.height - known.height)
 
 
 def read_table(path: Path, label: str) -> pl.DataFrame | None:
@@ -176,44 +179,64 @@ def read_table(path: Path, label: str) -> pl.DataFrame | None:
     InputError
         When the file cannot be read.
     """
+    columns = columns_of(path)
+    if columns is None or label not in columns or set(columns) >= RECORD:
+        return None
     try:
-        with path.open("rb") as stream:
-            parquet = stream.read(4) == PARQUET
-        if parquet:
-            columns = pl.scan_parquet(path).collect_schema().names()
-            return pl.read_parquet(path) if _is_table(columns, label) else None
-        head = pl.read_csv(path, n_rows=0, infer_schema=False, encoding="utf8-lossy")
-        if not _is_table(head.columns, label):
-            return None
+        if _is_parquet(path):
+            return pl.read_parquet(path)
         return pl.read_csv(path, infer_schema_length=None, encoding="utf8-lossy")
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}; check the path"
-        raise InputError(message) from error
     except pl.exceptions.PolarsError:
         return None  # not a table of columns: the readers of flows are asked next
 
 
-def _is_table(columns: Sequence[str], label: str) -> bool:
-    return label in columns and not set(columns) >= RECORD
+def columns_of(path: Path) -> list[str] | None:
+    """Give the names of the columns of a Parquet or CSV file; None when it is something else.
+
+    Parameters
+    ----------
+    path
+        The file, plain, ``.gz`` or ``.zst``.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    """
+    try:
+        if _is_parquet(path):
+            return pl.scan_parquet(path).collect_schema().names()
+        return pl.read_csv(path, n_rows=0, infer_schema=False, encoding="utf8-lossy").columns
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}; check the path"
+        raise InputError(message) from error
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(PARQUET)) == PARQUET
 
 
 def unknown_files(paths: Iterable[Path]) -> list[Finding]:
-    """Name the files that belong to no published data set that is known by its bytes.
+    """Say in one finding which files belong to no published data set that is known by its bytes.
 
     Parameters
     ----------
     paths
         Files; folders are left out.
     """
-    return [
-        Finding.of(
-            "unknown-dataset",
-            path.name,
-            f"{path.name!r} has the bytes of no data set in the registry: the card says unidentified",
-        )
-        for path in paths
-        if path.is_file() and identify(path) is None
-    ]
+    names = [path.name for path in paths if path.is_file() and identify(path) is None]
+    if not names:
+        return []
+    known = ", ".join(card.name for card in CARDS)
+    which = repr(names[0]) if len(names) == 1 else f"{names[0]!r} and {len(names) - 1} more"
+    sentence = (
+        f"{which}: not among the published data sets that are known by their bytes ({known}); with your own "
+        "data that is as it should be"
+    )
+    return [Finding.of("unknown-dataset", names[0], sentence)]
 
 
 def _by_group(groups: np.ndarray, table: LintTable, seed: int) -> Split | None:

@@ -154,7 +154,16 @@ def test_wrong_columns_and_classes_are_named(tmp_path: Path):
         UsageError, match=r"normal labels must be .* got nope; it has benign, scan"
     ):
         _lint(path, features=["bytes"], normal=["nope"])
-    with pytest.raises(UsageError, match="--labels must name a column of a table, got 'foo'"):
+    missing = tmp_path / "missing.csv"
+    _table().rename({"label": "verdict"}).write_csv(missing)
+    with pytest.raises(
+        InputError, match=r"label column 'label', got the columns bytes, gap_ms, ver"
+    ):
+        _lint(missing)
+    with pytest.raises(
+        UsageError,
+        match=r"--labels must name a column of a table, not 'foo'.* got the columns bytes, gap_ms, label",
+    ):
         run_lint([str(path)], "foo", features=None, normal=None, unsafe=None, out=None)
 
 
@@ -178,3 +187,23 @@ def test_published_files_are_known_by_their_bytes(tmp_path: Path, monkeypatch: p
     assert unknown_files([path, tmp_path]) == []
     path.write_bytes(b"published!")
     assert [f.lint for f in unknown_files([path])] == ["unknown-dataset"]
+
+
+def test_rows_that_are_neither_attack_nor_normal_are_counted():
+    """Background is left out, and said to be; the split that the lint makes is no leak of time."""
+    told = pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("Background"))
+    ping = pl.col("proto").cast(pl.String) == "icmp"
+    batch = _labelled(told.when(ping).then(pl.lit("Malicious")).otherwise(pl.lit("Benign")))
+    linted = lint_flows([batch])
+    assert linted.n_unjudged == 5
+    assert linted.n_rows == len(batch) - 5
+    assert "time-leak" not in {one.lint for one in linted.findings}
+
+
+def test_unknown_files_are_one_finding(tmp_path: Path):
+    """Two files that nobody published are one sentence."""
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("x")
+    findings = unknown_files([tmp_path / "a.csv", tmp_path / "b.csv", tmp_path])
+    assert [one.subject for one in findings] == ["a.csv"]
+    assert "1 more" in findings[0].sentence
