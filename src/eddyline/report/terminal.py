@@ -126,6 +126,9 @@ def _heading(result: ScanResult, console: Console) -> Text:
     if result.incidents:
         heading.append(f": {summary.severities(result)}", "not bold")
     heading.append(".", "not bold")
+    severities = [incident.severity for incident in result.incidents]
+    if severities != sorted(severities, reverse=True):
+        heading.append(" Ranked by severity times how sure it is.", "not bold")
     return heading
 
 
