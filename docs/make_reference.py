@@ -211,7 +211,7 @@ def detectors_page() -> str:
 A detector turns rows of numbers, or sequences of tokens, into scores; higher is stranger.
 It knows nothing of networks and sets no threshold: p-values and alarms are made of its scores later.
 Matrix detectors are scikit-learn estimators.
-[Stream detectors](#detectors-of-streams) learn row by row, in bounded memory; no leg holds one yet.
+[Stream detectors](#detectors-of-streams) learn row by row, in bounded memory; a leg holds one as it was when what it learned ended.
 Densities such as `rvae` and `grand` are [trained with torch](../explanation/contamination.md), the extra `[deep]`, and score without it.
 `random` and `single_column` are there to be beaten: figures stand beside theirs.
 

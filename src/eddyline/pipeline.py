@@ -331,7 +331,10 @@ class Pipeline:
             (self.families[value], rows[value]) for value in self.families if value in rows
         ]:
             n_rows = sum(map(len, mine))
-            shown = thin(joined(mine))
+            whole = joined(mine)
+            if len(rows) > 1:  # families end to end: bring their windows back in order
+                whole = whole.take(np.argsort(whole.windows, kind="stable"))
+            shown = thin(whole)
             part.fit_view(view, specs, shown, n_rows=n_rows, span_us=span_us, seed=self.seed)
 
     def _judge(

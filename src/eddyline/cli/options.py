@@ -60,8 +60,9 @@ Methods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
-        help="Legs of one more method: ngram, pca, cleaned-neighbours; with [deep] gru, lstm, radford, "
-        "session, grand, grand-flow, rvae, vae, autoencoder, flow; repeat for more.",
+        help="Legs of one more method: ngram, pca, cleaned-neighbours, online-forest, "
+        "half-space-trees, kitnet; with [deep] gru, lstm, radford, session, "
+        "grand, grand-flow, rvae, vae, autoencoder, flow; repeat for more.",
     ),
 ]
 Per = Annotated[

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from eddyline.detectors.registry import detector_class
 from eddyline.errors import UsageError
 from eddyline.features.registry import view_named
 from eddyline.incidents.ignore import IgnoreList
 from eddyline.scan import ScanSettings
-from eddyline.verdicts.leg import LegSpec
+from eddyline.verdicts.leg import LegSpec, leg_class
 from eddyline.verdicts.methods import legs_of
 
 
@@ -124,5 +123,5 @@ def leg_of(text: str) -> LegSpec:
         message = f"--leg must be VIEW/DETECTOR, got {text!r}; for example host/neighbours"
         raise UsageError(message)
     view_named(view)
-    detector_class(detector)
+    leg_class(detector)
     return LegSpec(view, detector)

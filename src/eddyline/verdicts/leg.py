@@ -19,8 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eddyline.detectors.detector import MatrixDetector, SequenceDetector
-from eddyline.detectors.registry import SEQUENCE, detector_class
-from eddyline.errors import TooFewRowsError
+from eddyline.detectors.registry import SEQUENCE, STREAM, detector_class, stream_detector
+from eddyline.detectors.stream import EdgeDetector, StreamDetector
+from eddyline.errors import TooFewRowsError, UsageError
 from eddyline.features.columns import HOUR_US
 from eddyline.features.profile import MIN_WINDOWS, Profile
 from eddyline.features.registry import view_named
@@ -144,7 +145,7 @@ class Fitted:
     """
 
     spec: LegSpec
-    detector: MatrixDetector | SequenceDetector
+    detector: MatrixDetector | SequenceDetector | StreamDetector
     profile: Profile | None
 
     @classmethod
@@ -160,7 +161,7 @@ class Fitted:
         seed
             Start of its randomness.
         """
-        made = detector_class(spec.detector)(**spec.params, seed=seed)
+        made = leg_class(spec.detector)(**spec.params, seed=seed)
         if isinstance(made, SequenceDetector):
             if rows.tokens is None:
                 message = f"leg {spec.name} needs token sequences; its view gives none"
@@ -170,6 +171,12 @@ class Fitted:
         least = min_windows(spec.view)
         profile = Profile.fit(rows.entities, rows.X, min_windows=least) if spec.own else None
         made.fit(rows.X if profile is None else _left_out(rows, least))
+        if isinstance(made, StreamDetector) and made.n_seen_ < made.warm_rows:
+            message = (
+                f"leg {spec.name} needs at least {made.warm_rows} rows in each part before it can score, got "
+                f"{made.n_seen_}; give it more traffic"
+            )
+            raise TooFewRowsError(message)
         return cls(spec, made, profile)
 
     def score(self, rows: LegRows) -> Floats:
@@ -192,6 +199,33 @@ class Fitted:
             X = self.profile.beyond(rows.entities, rows.X)
         scores = self.detector.anomaly_score(X)
         return np.sqrt(scores) if self.spec.detector in SQUARED else scores
+
+
+def leg_class(
+    name: str,
+) -> type[MatrixDetector] | type[SequenceDetector] | type[StreamDetector]:
+    """Give the class of a leg's detector.
+
+    A stream detector learns a leg's rows in their order, oldest first, and judges by what it had learned when
+    they ended: a verdict depends on no other judged row, so that no cut of a stream changes one.
+
+    Parameters
+    ----------
+    name
+        A registered detector of rows, sequences or streams of rows.
+
+    Raises
+    ------
+    UsageError
+        When nothing has that name, or it takes edges, which no view gives.
+    """
+    if name not in STREAM:
+        return detector_class(name)
+    found = stream_detector(name)
+    if issubclass(found, EdgeDetector):
+        message = f"a leg's detector must take rows, {name!r} takes edges; use it from Python"
+        raise UsageError(message)
+    return found
 
 
 def _left_out(rows: LegRows, least: int) -> Floats:

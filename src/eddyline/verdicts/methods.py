@@ -47,6 +47,9 @@ METHODS: Final[dict[str, tuple[LegSpec, ...]]] = {
     "pca": _rows("pca"),
     "flow": _rows("flow_density"),
     "cleaned-neighbours": _rows("cleaned_neighbours"),
+    "online-forest": _rows("online_forest"),
+    "half-space-trees": _rows("half_space_trees"),
+    "kitnet": _rows("kitnet", map_rows=200, train_rows=400),
 }
 """Legs by the name of a method; a leg with the name of one that there is takes its place."""
 

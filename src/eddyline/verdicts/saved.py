@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddyline.detectors.registry import detector_class
 from eddyline.verdicts.calibrate import Calibrator
-from eddyline.verdicts.leg import Fitted, Leg, LegSpec
+from eddyline.verdicts.leg import Fitted, Leg, LegSpec, leg_class
 from eddyline.verdicts.normal import profile_arrays, profile_from_arrays
 
 
@@ -74,7 +73,7 @@ def load_leg(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Leg:
     def part(prefix: str) -> dict[str, NDArray[Any]]:
         return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-    detector = detector_class(spec.detector).from_arrays(part("detector_"), spec.params)
+    detector = leg_class(spec.detector).from_arrays(part("detector_"), spec.params)
     profile = profile_from_arrays(part("past_")) if spec.own else None
     calibrator = Calibrator.from_arrays(part("calibration_"))
     rows = int(entry["fitted_rows"])

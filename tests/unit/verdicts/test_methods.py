@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 
 from eddyline.cli.settings import settings_of
-from eddyline.detectors.registry import detector_class
-from eddyline.errors import UsageError
+from eddyline.errors import TooFewRowsError, UsageError
 from eddyline.features.registry import view_named
 from eddyline.pipeline import DEFAULT_LEGS, Pipeline
-from eddyline.testing.traffic import MAIL_SERVER, PAGE, START_US, flows, host, mixed, quiet
-from eddyline.verdicts.leg import Leg, LegRows, LegSpec
+from eddyline.testing.traffic import (
+    MAIL_SERVER,
+    PAGE,
+    START_US,
+    cut,
+    flows,
+    host,
+    mixed,
+    quiet,
+)
+from eddyline.verdicts.leg import Leg, LegRows, LegSpec, leg_class
 from eddyline.verdicts.methods import METHODS, card, legs_of, with_more
 
 
@@ -23,7 +31,7 @@ def test_every_method_is_made_of_what_there_is():
     for name, legs in METHODS.items():
         for leg in legs:
             view = view_named(leg.view)
-            made = detector_class(leg.detector)(**leg.params, seed=3)
+            made = leg_class(leg.detector)(**leg.params, seed=3)
 
             assert view.name == leg.view, name
             assert made.get_params()["seed"] == 3
@@ -124,3 +132,38 @@ def test_broken_ranges_are_told_before_a_surprise():
     told = next(a for a in alarms if set(a.addresses) == {host(3), MAIL_SERVER}).explain()
     assert told
     assert "sequence" not in {contribution.feature for contribution in told}
+
+
+STREAMS = ("online-forest", "half-space-trees", "kitnet")
+NEXT_US = START_US + 12 * 3_600_000_000
+
+
+@pytest.mark.parametrize("method", STREAMS)
+def test_a_leg_of_a_stream_detector_judges_by_what_it_had_learned(method, tmp_path: Path):
+    """Alone it alarms at a host that sends far too much and not on a usual day; no cut changes a verdict."""
+    (spec,) = [leg for leg in legs_of([method]) if leg.view == "segment"]
+    model = Pipeline([spec], 10.0).fit([quiet(n_hosts=12, hours=10.0)])
+    model.save(tmp_path / "m.eddy")
+    usual = quiet(n_hosts=12, hours=1.0, start_us=NEXT_US, seed=1)
+    at = NEXT_US + 600_000_000 + np.arange(400) * 600_000
+    heavy = replace(PAGE, port=2222, payload_out=50_000_000, pkts_out=40_000, duration_s=30.0)
+    odd = mixed(usual, flows(host(3), MAIL_SERVER, at, heavy, tag="heavy"))
+
+    def sure(judged):
+        return [a.addresses[0] for part in judged for a in part.alarms if a.sure]
+
+    assert host(3) in sure(model.judge([odd]))
+    assert sure(model.judge([usual])) == []
+    whole = [v.p_values for part in model.judge([odd]) for v in part.verdicts]
+    loaded = Pipeline.load(tmp_path / "m.eddy")
+    parts = [v.p_values for part in loaded.judge(cut(odd, [1, 300, 301])) for v in part.verdicts]
+    np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(parts))
+
+
+def test_a_stream_detector_that_is_not_warm_is_no_leg():
+    """Its scores would be 0: too few rows are named; so are detectors of edges."""
+    _, rows = _leg("tails")
+    with pytest.raises(TooFewRowsError, match="at least 55000 rows in each part"):
+        Leg.fit(LegSpec("host", "kitnet"), rows)
+    with pytest.raises(UsageError, match="takes edges"):
+        Leg.fit(LegSpec("host", "midas_r"), rows)
