@@ -128,7 +128,7 @@ def _heading(result: ScanResult, console: Console) -> Text:
     heading.append(".", "not bold")
     severities = [incident.severity for incident in result.incidents]
     if severities != sorted(severities, reverse=True):
-        heading.append(" Ranked by severity times how sure it is.", "not bold")
+        heading.append(" Ranked by severity times sure.", "not bold")
     return heading
 
 
