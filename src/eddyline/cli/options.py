@@ -62,7 +62,7 @@ Methods = Annotated[
         "--method",
         help="Legs of one more method: ngram, pca, cleaned-neighbours, online-forest, "
         "half-space-trees, kitnet; with [deep] gru, lstm, radford, session, "
-        "grand, grand-flow, rvae, vae, autoencoder, flow; repeat for more.",
+        "grand, grand-flow, union, rvae, vae, autoencoder, flow; repeat for more.",
     ),
 ]
 Per = Annotated[

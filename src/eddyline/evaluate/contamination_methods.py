@@ -211,6 +211,11 @@ METHODS: Final = (
         "union: forest, tails, kNN on RVAE's half",
         ours("union", scaled=False, parts="isolation_forest,tails,cleaned_neighbours"),
     ),
+    Method(
+        "union_rvae",
+        "union: forest, tails, RVAE",
+        ours("union", scaled=False, parts="isolation_forest,tails,rvae"),
+    ),
     Method("rvae_kappa1", "RVAE, Welsch, kappa 1", ours("rvae", kappa=1.0)),
     Method(
         "rvae_beta",
@@ -228,7 +233,7 @@ METHODS: Final = (
 )
 """Every rival, those of the bars first."""
 
-UNIONS: Final = ("union", "union_cleaned")
+UNIONS: Final = ("union", "union_cleaned", "union_rvae")
 """Rivals whose parts are told too, so that none is fitted twice."""
 
 PARTS: Final = {

@@ -100,7 +100,7 @@ class GrandPlan:
     reading: Reading = "means"
     bound: float | None = None
     bound_over_watch: float = 5.0
-    filter_rows: int = 20_000
+    filter_rows: int = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +324,11 @@ def _measured(
     """Choose the rows of a round: all, or those asked next and others drawn at random."""
     if n_rows <= max(plan.filter_rows, len(ahead)):
         return np.arange(n_rows)
-    coming = np.unique(ahead)
-    others = rng.integers(n_rows, size=max(plan.filter_rows - len(coming), 0))
-    return np.union1d(coming, others)
+    measured = np.zeros(n_rows, np.bool_)
+    measured[ahead] = True
+    n_coming = int(np.count_nonzero(measured))
+    measured[rng.integers(n_rows, size=max(plan.filter_rows - n_coming, 0))] = True
+    return np.flatnonzero(measured)
 
 
 def _round(

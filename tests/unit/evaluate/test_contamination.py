@@ -69,6 +69,18 @@ def test_choice_never_sees_the_test_file_nor_near_copies_nor_unseen_kinds() -> N
     assert found.drawn.is_attack.mean() == pytest.approx(0.1, abs=0.01)
 
 
+def test_families_judges_the_one_that_it_never_learned() -> None:
+    table_of = corpus()
+    neptune = {tuple(row) for row in table_of.train.X[table_of.train.labels == "neptune"]}
+    found = task(table_of, "families", 0.1, 0)
+    learned = {tuple(row) for row in found.drawn.X}
+
+    assert {tuple(row) for row in found.X[found.is_attack]} <= neptune
+    assert not {tuple(row) for row in found.X} & learned
+    assert found.drawn.is_attack.mean() == pytest.approx(0.1, abs=0.01)
+    assert not found.is_attack.all()
+
+
 def test_a_broken_off_run_goes_on_and_repeats(tmp_path: Path) -> None:
     cache = tmp_path / "runs.jsonl"
     told: list[Run] = []

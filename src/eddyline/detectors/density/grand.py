@@ -134,7 +134,7 @@ class Grand(AutoencoderDensity):
         warm_steps: int = 75,
         period: int = 24,
         steps: int = 1_500,
-        filter_rows: int = 20_000,
+        filter_rows: int = 8_000,
         n_maps: int = 0,
         hidden: int = 122,
         latent: int = 8,
@@ -240,7 +240,7 @@ class Grand(AutoencoderDensity):
             message = (
                 f"warm_steps must be >= 0, period >= 1 and filter_rows >= 1,000, got "
                 f"{self.warm_steps}, {self.period} and {self.filter_rows}; the defaults are 75, 24 "
-                f"and 20,000"
+                f"and 8,000"
             )
             raise UsageError(message)
 
