@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from eddyline.detectors.products import insert, measure, search, squares_of
 from eddyline.tables import Floats, Integers
 
 BOX_ROWS: Final = 128
@@ -22,6 +23,15 @@ SHADOW: Final = 0.9
 
 AXES_ROWS: Final = 20_000
 """Reference rows, evenly spaced, that the axes are found on."""
+
+PROBED: Final = 32
+"""Rows that show how much the boxes spare before the way is chosen for the others."""
+
+DENSE: Final = 0.2
+"""Share of the reference rows looked at from which matrix products are faster than boxes."""
+
+WORTH: Final = 256
+"""Fewer rows are not worth the products."""
 
 ROUNDING: Final = 16.0 * np.finfo(np.float64).eps
 """Bound, for each column and unit of length, of what rounding does to a place on the axes."""
@@ -136,7 +146,8 @@ class Boxes:
     def nearest(self, rows: Floats, k: int) -> tuple[Floats, Integers]:
         """Give each row's distances to its k nearest reference rows, rising, and which they are.
 
-        Of equally near rows those met first are taken.
+        Of equally near rows those of the lowest numbers are taken, so a row's neighbours do not depend on
+        the way they are found nor on the rows beside it.
 
         Parameters
         ----------
@@ -152,20 +163,39 @@ class Boxes:
         """
         squares = np.empty((len(rows), k))
         places = np.zeros((len(rows), k), np.int64)
-        _nearest(
-            rows,
-            self.rows,
-            self.starts,
-            self.centre,
-            self.axes,
-            self.shadows,
-            self.low,
-            self.high,
-            self.reach,
-            squares,
-            places,
+        rest = slice(PROBED, None)
+        looked = self._by_boxes(rows[:PROBED], squares[:PROBED], places[:PROBED])
+        dense = len(rows) >= WORTH and looked > DENSE * PROBED * len(self.rows)
+        if not (dense and self._by_products(rows[rest], squares[rest], places[rest])):
+            self._by_boxes(rows[rest], squares[rest], places[rest])
+        return np.sqrt(squares), places
+
+    def _by_boxes(self, rows: Floats, squares: Floats, places: Integers) -> int:
+        """Search box by box; gives how many pairs were looked at."""
+        return int(
+            _nearest(
+                rows,
+                self.rows,
+                self.order,
+                self.starts,
+                self.centre,
+                self.axes,
+                self.shadows,
+                self.low,
+                self.high,
+                self.reach,
+                squares,
+                places,
+            )
         )
-        return np.sqrt(squares), self.order[places]
+
+    def _by_products(self, rows: Floats, squares: Floats, places: Integers) -> bool:
+        """Search by matrix products; False when the rows are too long for their precision."""
+        own, reference = squares_of(rows, self.centre), squares_of(self.rows, self.centre)
+        if own is None or reference is None:
+            return False
+        search(rows, self.rows, self.order, self.centre, (own, reference), squares, places)
+        return True
 
 
 def _leading_axes(rows: Floats) -> tuple[Floats, Floats]:
@@ -197,6 +227,7 @@ def _means(distances: Floats, out: Floats) -> None:  # pragma: no cover
 def _nearest(  # noqa: PLR0913 - a kernel takes its arrays one by one
     asked: Floats,
     rows: Floats,
+    order: Integers,
     starts: Integers,
     centre: Floats,
     axes: Floats,
@@ -206,18 +237,21 @@ def _nearest(  # noqa: PLR0913 - a kernel takes its arrays one by one
     reach: Floats,
     out: Floats,
     places: Integers,
-) -> None:  # pragma: no cover
-    n_boxes = len(reach)
+) -> int:  # pragma: no cover
+    n_boxes, looked = len(reach), 0
     shadow, gaps = np.empty(axes.shape[0]), np.empty(n_boxes)
     near, squares = np.empty(n_boxes, np.int64), np.empty(BOX_ROWS)
     for i in range(asked.shape[0]):
         row, best, which = asked[i], out[i], places[i]
         best[:] = np.inf
+        which[:] = len(rows)
         length = _shadow(row, centre, axes, shadow)
         _box_gaps(shadow, low, high, gaps)
         first = int(np.argmin(gaps))
         unsure = ROUNDING * len(row) * (length + reach)
-        _look(row, shadow, first, unsure[first], rows, starts, shadows, squares, best, which)
+        box = first
+        _look(row, shadow, box, unsure[box], rows, order, starts, shadows, squares, best, which)
+        looked += starts[first + 1] - starts[first]
         n_near = 0
         for box in range(n_boxes):
             if box != first and not gaps[box] > _limit(best[-1], unsure[box]):
@@ -226,7 +260,21 @@ def _nearest(  # noqa: PLR0913 - a kernel takes its arrays one by one
         chosen = near[:n_near]
         for box in chosen[np.argsort(gaps[chosen])]:
             if not gaps[box] > _limit(best[-1], unsure[box]):
-                _look(row, shadow, box, unsure[box], rows, starts, shadows, squares, best, which)
+                _look(
+                    row,
+                    shadow,
+                    box,
+                    unsure[box],
+                    rows,
+                    order,
+                    starts,
+                    shadows,
+                    squares,
+                    best,
+                    which,
+                )
+                looked += starts[box + 1] - starts[box]
+    return looked
 
 
 @njit(cache=True, nogil=True)
@@ -267,6 +315,7 @@ def _look(  # noqa: PLR0913 - a kernel takes its arrays one by one
     box: int,
     unsure: float,
     rows: Floats,
+    order: Integers,
     starts: Integers,
     shadows: Floats,
     squares: Floats,
@@ -287,14 +336,7 @@ def _look(  # noqa: PLR0913 - a kernel takes its arrays one by one
     for r in range(size):
         if squares[r] > limit:
             continue
-        square = 0.0
-        for j in range(len(row)):
-            difference = rows[start + r, j] - row[j]
-            square += difference * difference
-        if square < best[-1]:
-            place = len(best) - 1
-            while place > 0 and best[place - 1] > square:
-                best[place], which[place] = best[place - 1], which[place - 1]
-                place -= 1
-            best[place], which[place] = square, start + r
+        square = measure(row, rows[start + r])
+        if square <= best[-1]:
+            insert(square, order[start + r], best, which)
             limit = _limit(best[-1], unsure)
