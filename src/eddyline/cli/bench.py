@@ -26,7 +26,8 @@ def contamination(
         Path, typer.Option(help="File that keeps each run; broken off, the next call goes on.")
     ] = Path("contamination.jsonl"),
     protocol: Annotated[
-        str, typer.Option(help="full, small, or choice, which never reads the test file.")
+        str,
+        typer.Option(help="full, small, or choice and families, which never read the test file."),
     ] = "full",
     methods: Annotated[
         str, typer.Option(help="Methods with commas between, all, or sweeps.")
@@ -113,6 +114,58 @@ def lab(
     from eddyline.cli.lab_days import run_bench_lab
 
     run_bench_lab(data, json_file, rows=row or [], seeds=seeds, quiet=quiet)
+
+
+@bench.command("classical")
+def classical(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder with nsl-kdd, luflow and zeek, as far as there."),
+    ] = None,
+    detectors: Annotated[
+        str, typer.Option(help="Detectors and classifiers with commas between, or all.")
+    ] = "all",
+    sets: Annotated[
+        str, typer.Option(help="nsl-kdd, luflow-a, -b, -c, zeek-group, zeek-time, zeek-rows.")
+    ] = "default",
+    seeds: Annotated[int, typer.Option(help="Runs of each method on each set.", min=1)] = 5,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+    limit: Annotated[
+        float, typer.Option(help="CPU seconds after which a run is ended and listed.", min=1)
+    ] = 100.0,
+    kept_only: Annotated[
+        bool, typer.Option(help="Tell only what the folder keeps; run nothing.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the report and of the kept runs.")
+    ] = Path("classical-report"),
+    page: Annotated[Path | None, typer.Option(help="Write a Markdown page too.")] = None,
+    from_json: Annotated[
+        Path | None, typer.Option(help="Make the pages anew from this report.json; run nothing.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+) -> None:
+    """Compare every classical method on labelled sets: one protocol, seeds, intervals, baselines."""
+    from eddyline.cli.classical import run_bench_classical, write_report
+
+    if from_json is not None:
+        write_report(from_json, out, page)
+        return
+    if data is None:
+        message = "give --data FOLDER, or --from-json report.json"
+        raise typer.BadParameter(message)
+    run_bench_classical(
+        data,
+        out,
+        detectors=detectors,
+        sets=sets,
+        seeds=seeds,
+        workers=workers,
+        limit_s=limit,
+        kept_only=kept_only,
+        page=page,
+        quiet=quiet,
+    )
 
 
 @bench.command("sequences")

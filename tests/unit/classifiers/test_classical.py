@@ -20,7 +20,8 @@ from eddyline.classifiers.bagged import AdaBoost, Bagging, RandomForest
 from eddyline.classifiers.deep.scaling import learn_scaling, scaled
 from eddyline.classifiers.histogram import HistogramBoosting
 from eddyline.classifiers.layers import MLP
-from eddyline.classifiers.linear import KernelSVM, LinearSVM, Logistic, calibration_rows
+from eddyline.classifiers.linear import Logistic
+from eddyline.classifiers.margins import KernelSVM, LinearSVM, calibration_rows
 from eddyline.classifiers.nearest_rows import KNN
 from eddyline.errors import ModelError, UsageError
 from eddyline.testing.check_classifier import labelled

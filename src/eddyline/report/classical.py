@@ -1,0 +1,198 @@
+"""The pages of ``bench classical``: one HTML file that needs nothing else, and a Markdown page for the docs.
+
+What belongs here: putting tables and pictures in order. What does not: their words (``classical_words.py``),
+their drawing (``classical_plots.py``), their numbers (``evaluate/classical_document.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, Final
+
+from eddyline.flows.text import neutral_text
+from eddyline.report import classical_plots as plots, classical_words as words
+
+BEST: Final = 6
+"""Methods of each kind in the tables of the Markdown page."""
+
+
+def html_page(told: Mapping[str, Any]) -> str:
+    """Give the whole page.
+
+    Parameters
+    ----------
+    told
+        The document, as ``report.json`` holds it.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib is not installed.
+    """
+    from jinja2 import Environment
+
+    source = resources.files("eddyline.report").joinpath("page/classical.html.j2")
+    template = Environment(autoescape=True).from_string(source.read_text(encoding="utf-8"))
+    ranks = [
+        plots.critical_difference(one, kind)
+        for kind, one in told["ranks"].items()
+        if one is not None
+    ]
+    return template.render(
+        told=told,
+        tasks=[_task(task, told) for task in told["tasks"]],
+        ranks=ranks,
+        leak=html_table(words.leak_table(told)),
+        not_run=html_table(words.not_run_table(told)),
+        protocol=words.protocol(told),
+        machine=words.machine(told),
+        files=html_table(_files(told)),
+    )
+
+
+def _done(task: str, told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in told["models"] if one["task"] == task and one["state"] == "done"]
+
+
+def _task(task: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    models = _done(task["name"], told)
+    if not models:
+        return {**task, "sizes": "No method has a result here."}
+    base = task["base_rate"]
+    best = [one for one in models if one["key"] == task["best"].get("classifier")]
+    return {
+        **task,
+        "sizes": words.sizes(task),
+        "areas": plots.areas(models, base),
+        "table": html_table(words.main_table(models)),
+        "curves": plots.curves(models, base),
+        "distributions": plots.distributions(models),
+        "recalls": plots.recalls(models),
+        "confusion": plots.confusion(best[0]) if best else "",
+        "rare": html_table(words.rare_table(models)),
+        "costs": plots.costs(models),
+    }
+
+
+def _files(told: Mapping[str, Any]) -> words.Table:
+    rows = [
+        [task["name"], ", ".join(task["files"]), task["sha256"][:16]] for task in told["tasks"]
+    ]
+    return ("set", "files", "SHA-256"), rows
+
+
+def html_table(table: words.Table) -> str:
+    """Give a table as HTML, every text made harmless.
+
+    Parameters
+    ----------
+    table
+        Heads and rows.
+    """
+    from markupsafe import Markup, escape
+
+    heads, rows = table
+    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in heads)
+    lines = [
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(
+                Markup("<td>{}</td>").format(escape(neutral_text(cell))) for cell in row
+            )
+        )
+        for row in rows
+    ]
+    whole = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
+    return str(whole.format(head, Markup("").join(lines)))
+
+
+def markdown_page(told: Mapping[str, Any]) -> str:
+    """Give the page of the documentation.
+
+    Parameters
+    ----------
+    told
+        The document.
+    """
+    parts = [
+        "# Classical methods, one protocol",
+        "Every detector of rows, every classifier and every trivial score on the same rows, with the same "
+        "thresholds and the same intervals. Made from `classical.json` by the program that ran it:",
+        f"```sh\n{told['command']}\n```",
+        f"Seeds {', '.join(map(str, told['seeds']))}; {told['cells']} of {told['cells_planned']} planned "
+        f"cells were run. {words.machine(told)}",
+        "## What can be said",
+        "\n".join(f"- {line}" for line in told["sentences"]),
+        *_ranked(told),
+        "## Rules",
+        "\n".join(f"- {line}" for line in words.protocol(told)),
+    ]
+    for task in told["tasks"]:
+        parts += _markdown_task(task, _done(task["name"], told))
+    if told["leak"]:
+        parts += [
+            "## What single rows overstate",
+            "PR-AUC of the same methods on the same captures: single rows dealt at random, whole groups, "
+            "and a later part of each capture.",
+            markdown_table(words.leak_table(told)),
+        ]
+    if told["not_run"]:
+        parts += ["## Too slow, undefined, or run once", markdown_table(words.not_run_table(told))]
+    parts += ["## What each family is good for", _FAMILIES]
+    return "\n\n".join(parts) + "\n"
+
+
+_FAMILIES: Final = "\n".join(
+    (
+        "- Clustering (`kmeans`, `dbscan`, `hdbscan`): easy and quick; as good as clusters and settings.",
+        "- Density (`isolation_forest`, `lof`, `knn`, `gaussian_mixture`, `hbos`, `ecod`): robust to noise; "
+        "distances cost time.",
+        "- Projection (`pca`, `autoencoder`, `vae`, `rvae`): fewer dimensions; what they leave out is lost.",
+        "- Classifiers (`logistic`, `linear_svm`, `kernel_svm`, `knn`): easy; need labels and may not carry "
+        "over to new attacks.",
+        "- Ensembles (`random_forest`, `bagging`, `boosting`, `histogram_boosting`): accurate, tolerate "
+        "noise; cost memory.",
+        "- Nets (`mlp`, `cnn`, `snn`, `tabm`): complex patterns; need many labels and much time.",
+    )
+)
+"""What to expect of each family."""
+
+
+def _ranked(told: Mapping[str, Any]) -> list[str]:
+    said = []
+    for kind, one in told["ranks"].items():
+        if one is None:
+            continue
+        first = ", ".join(f"{m['method']} {m['rank']:.1f}" for m in one["methods"][:5])
+        said.append(
+            f"Mean ranks of the {kind}s over {', '.join(one['sets'])}, the best five: {first}. Ranks that "
+            f"differ by less than {one['critical_difference']:.1f} cannot be told apart (Nemenyi, 5 %)."
+        )
+    return said
+
+
+def _markdown_task(task: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> list[str]:
+    parts = [f"## {task['name']}", f"{task['words']}. {words.sizes(task)}"]
+    if task["stamp"]:
+        parts.append(f"**{task['stamp']}**")
+    if models:
+        base = f"Chance level of PR-AUC: {task['base_rate']:.3f}. The best {BEST} of each kind:"
+        parts += [base, markdown_table(words.short_table(models, BEST))]
+        classes = words.class_table(models)
+        if classes is not None and len(classes[0]) > 4:
+            parts += ["F1 of each class, over all seeds:", markdown_table(classes)]
+    return parts
+
+
+def markdown_table(table: words.Table) -> str:
+    """Give a table as Markdown.
+
+    Parameters
+    ----------
+    table
+        Heads and rows.
+    """
+    heads, rows = table
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
