@@ -1,7 +1,7 @@
 """Support vector machines: planes with the widest margin, on the columns or on a kernel of them.
 
-What belongs here: how the planes are found with scikit-learn, and the loop that scores kernels. What does not:
-logistic regression and the scale (``linear.py``), and machines without labels (``detectors``).
+What belongs here: how the planes are found with scikit-learn, and the loop that scores kernels. What does
+not: logistic regression and the scale (``linear.py``), and machines without labels (``detectors``).
 """
 
 from __future__ import annotations

@@ -133,6 +133,9 @@ def classical(
     limit: Annotated[
         float, typer.Option(help="CPU seconds after which a run is ended and listed.", min=1)
     ] = 100.0,
+    slow: Annotated[
+        float, typer.Option(help="CPU seconds of a first seed above which no other is run.", min=1)
+    ] = 40.0,
     kept_only: Annotated[
         bool, typer.Option(help="Tell only what the folder keeps; run nothing.")
     ] = False,
@@ -162,6 +165,7 @@ def classical(
         seeds=seeds,
         workers=workers,
         limit_s=limit,
+        slow_s=slow,
         kept_only=kept_only,
         page=page,
         quiet=quiet,

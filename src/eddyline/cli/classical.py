@@ -29,6 +29,7 @@ def run_bench_classical(
     seeds: int,
     workers: int,
     limit_s: float,
+    slow_s: float,
     kept_only: bool,
     page: Path | None,
     quiet: bool,
@@ -43,7 +44,7 @@ def run_bench_classical(
         Folder of the report; ``cells`` inside it keeps every result.
     detectors, sets
         Names with commas between, or ``all``.
-    seeds, workers, limit_s
+    seeds, workers, limit_s, slow_s
         As for ``run_plan``.
     kept_only
         Run nothing; tell what ``out`` keeps.
@@ -65,6 +66,7 @@ def run_bench_classical(
             out / "cells",
             workers=workers,
             limit_s=limit_s,
+            slow_s=slow_s,
             kept_only=kept_only,
             tell=_silent if quiet else _progress(start),
         )
