@@ -60,7 +60,7 @@ class Recipe:
     method: str = "boosting"
     params: Mapping[str, Any] = field(default_factory=dict)
     memory: bool = True
-    weighed: bool = True
+    weighed: bool = False
     beta: float = 1.0
     most_normal: int = 40_000
     crowding: float = 1.0
