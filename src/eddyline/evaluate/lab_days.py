@@ -32,9 +32,9 @@ FEWEST_DAYS: Final = 3
 """One is predicted; of the others each is left out once to set the weights of decisions."""
 
 NET: Final[dict[str, Any]] = {
-    "updates": 1_500,
+    "updates": 600,
     "every": 100,
-    "patience": 6,
+    "patience": 4,
     "batch": 256,
     "width": 128,
     "latent": 64,
