@@ -49,6 +49,13 @@ def train(
             "--params", help="File of 'eddyline tune': its method, parameters, features."
         ),
     ] = None,
+    scaling: Annotated[
+        str | None,
+        typer.Option(
+            "--scaling",
+            help="standard, log or quantile of methods that scale; per_day_quantile ranks each day.",
+        ),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -66,6 +73,7 @@ def train(
         columns=columns,
         seed=seed,
         quiet=quiet,
+        scaling=scaling,
         params=params,
     )
     raise typer.Exit(code)

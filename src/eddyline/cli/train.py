@@ -5,6 +5,7 @@ What belongs here: the call and what is said about it. What does not: learning (
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,9 @@ from eddyline.supervised import FlowModel, train
 
 _PERIODS: Final = {"group": "pairs of hosts, dealt out by a hash"}
 
+PER_DAY: Final = "per_day_quantile"
+"""Rank each day by itself, whatever the method."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -42,6 +46,7 @@ def run_train(
     columns: Sequence[str] | None,
     seed: int,
     quiet: bool,
+    scaling: str | None = None,
     params: Path | None = None,
 ) -> int:
     """Train and write the model; give the exit code.
@@ -68,13 +73,16 @@ def run_train(
         Start of the randomness.
     quiet
         True to print nothing.
+    scaling
+        A scaling of the method, or ``per_day_quantile``; None for the method's own.
     params
         File of ``eddyline tune`` whose method, parameters and features are taken; None for none.
 
     Raises
     ------
     UsageError
-        When the method or the split does not exist, or is another than the file's.
+        When the method or the split does not exist, or is another than the file's; when the method has no
+        scaling.
     """
     check_outputs([out], [*paths, *([str(params)] if params else [])])
     tuned: dict[str, Any] = {}
@@ -93,7 +101,7 @@ def run_train(
         message = f"--method must be one of {', '.join(classifier_names())}, got {method!r}"
         raise UsageError(message)
     flow_set(features)
-    classifier_class(method)  # a missing extra is told before the flows are read
+    own = _own_scaling(method, scaling)  # a missing extra is told before the flows are read
     report = IngestReport()
     column_map = map_of(columns) or {}
     if labels not in ("label", "label_detail"):
@@ -104,13 +112,30 @@ def run_train(
         )
         told = labelled(batches, labels)
         recipe = Recipe(
-            method=method, params={**tuned, "seed": seed}, grouped=method != Recipe().method
+            method=method,
+            params={**tuned, **own, "seed": seed},
+            grouped=method != Recipe().method,
+            day_ranks=scaling == PER_DAY,
         )
         model = train(told, recipe=recipe, feature_set=features, split=split, normal=normal)
     model.save(out)
     if not quiet:
         _tell(model, out, report)
     return 0
+
+
+def _own_scaling(method: str, scaling: str | None) -> dict[str, str]:
+    """Give the parameter that a method takes its scaling by; none where each day is ranked instead."""
+    known = inspect.signature(classifier_class(method)).parameters
+    if scaling in (None, PER_DAY):
+        return {}
+    if "scaling" not in known:
+        message = (
+            f"--scaling must be {PER_DAY} for {method}, which looks at the order of values only, got "
+            f"{scaling!r}; leave it out"
+        )
+        raise UsageError(message)
+    return {"scaling": str(scaling)}
 
 
 def labelled(batches: Iterable[FlowBatch], column: str) -> Iterator[FlowBatch]:

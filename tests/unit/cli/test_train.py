@@ -14,6 +14,7 @@ from eddyline.classifiers.periods import DAY_US
 from eddyline.cli.main import app
 from eddyline.errors import EddylineError
 from eddyline.flows.write import write_flows
+from eddyline.supervised import FlowModel
 
 
 def call(*arguments):
@@ -91,3 +92,20 @@ def test_what_cannot_be_done_is_named(folder, monkeypatch, arguments, words):
 
     assert isinstance(done.exception, EddylineError)
     assert words in str(done.exception)
+
+
+def test_a_scaling_is_the_methods_or_ranks_each_day(folder):
+    """Methods that scale take theirs; trees look at order only and say so."""
+    out = folder / "scaled.eddy"
+    one = folder / "days.parquet"
+    refused = call("train", one, "-o", out, "--scaling", "log")
+    assert isinstance(refused.exception, EddylineError)
+    assert "must be per_day_quantile for boosting" in str(refused.exception)
+
+    ranked = call("train", one, "-o", out, "--scaling", "per_day_quantile", "-q")
+    assert ranked.exit_code == 0, ranked.output
+    assert FlowModel.load(out).recipe.day_ranks
+
+    own = call("train", one, "-o", out, "--method", "logistic", "--scaling", "log", "-q")
+    assert own.exit_code == 0, own.output
+    assert FlowModel.load(out).recipe.params["scaling"] == "log"
