@@ -27,7 +27,7 @@ AXES_ROWS: Final = 20_000
 PROBED: Final = 32
 """Rows that show how much the boxes spare before the way is chosen for the others."""
 
-DENSE: Final = 0.2
+DENSE: Final = 0.35
 """Share of the reference rows looked at from which matrix products are faster than boxes."""
 
 WORTH: Final = 256

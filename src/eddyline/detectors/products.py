@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from eddyline.tables import Floats, Integers
 
-ASKED_ROWS: Final = 256
+ASKED_ROWS: Final = 512
 """Rows asked for at once."""
 
 BLOCK_ROWS: Final = 2_048
@@ -104,7 +104,8 @@ def search(
             block = reference[first : first + BLOCK_ROWS]
             made = products[: len(query), : len(block)]
             np.matmul(query, block.T, out=made)
-            _take(asked[few], rows, order, first, made, own, squares[few], places[few])
+            block_of = (first, len(block))
+            _take(asked[few], rows, order, block_of, products, own, squares[few], places[few])
 
 
 @njit(cache=True, nogil=True)
@@ -112,27 +113,31 @@ def _take(
     asked: Floats,
     rows: Floats,
     order: Integers,
-    first: int,
+    block: tuple[int, int],
     products: NDArray[np.float32],
     own: Floats,
     squares: Floats,
     places: Integers,
 ) -> None:  # pragma: no cover
-    """Measure the pairs of a block that the products do not rule out."""
-    width = products.shape[1]
+    """Measure the pairs of a block, its first row and its size, that the products do not rule out.
+
+    ``products`` is whole and each part a slice, so that the compiler counts many hits at once.
+    """
+    first, width = block
     for i in range(asked.shape[0]):
         row, line, best, which = asked[i], products[i], squares[i], places[i]
         limit = _limit(best[-1], own[i])
         for base in range(0, width, LANE):
-            stop = min(base + LANE, width)
+            part = line[base : min(base + LANE, width)]
             hits = np.int32(0)
-            for j in range(base, stop):
-                hits += np.int32(line[j] <= limit)
+            for j in range(len(part)):
+                hits += np.int32(part[j] <= limit)
             if hits == 0:
                 continue
-            for j in range(base, stop):
-                if line[j] <= limit:
-                    insert(measure(row, rows[first + j]), order[first + j], best, which)
+            for j in range(len(part)):
+                if part[j] <= limit:
+                    number = first + base + j
+                    insert(measure(row, rows[number]), order[number], best, which)
                     limit = _limit(best[-1], own[i])
 
 
