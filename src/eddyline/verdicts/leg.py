@@ -228,6 +228,21 @@ def leg_class(
     return found
 
 
+def _check_past(spec: LegSpec, rows: LegRows) -> None:
+    """Refuse a past so short that, with a block of time held out twice, nobody has one left.
+
+    The parts would be fitted on rows that are all as expected and score in another unit than the whole: on
+    days learned from three hours, half of the normal pairs had p <= 0.1.
+    """
+    n_windows, least = len(np.unique(rows.windows)), min_windows(spec.view) + 2
+    if spec.own and n_windows < least:
+        message = (
+            f"leg {spec.name} needs at least {least} windows to hold rows against their own past, got "
+            f"{n_windows}; give it a longer time"
+        )
+        raise TooFewRowsError(message)
+
+
 def _left_out(rows: LegRows, least: int) -> Floats:
     """Hold each row against its entity's past in the other time blocks."""
     blocks = _time_blocks(rows.windows)[1]
@@ -297,6 +312,7 @@ class Leg:
                 f"{len(rows)}; give it more traffic"
             )
             raise TooFewRowsError(message)
+        _check_past(spec, rows)
         cuts, _ = _time_blocks(rows.windows)
         folds = _fold_of(spec, rows, cuts)
         present = np.unique(folds)

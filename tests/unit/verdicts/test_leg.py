@@ -161,3 +161,18 @@ def test_hours_make_a_past_sooner_than_minutes() -> None:
     """Two hours, or twelve windows of five minutes."""
     assert (min_windows("host"), min_windows("host_hour"), min_windows("dyad")) == (12, 2, 2)
     assert FOLDS == 5
+
+
+def test_a_past_of_three_hours_is_too_short_to_hold_rows_against() -> None:
+    """With an hour held out twice nobody has a past left, so the leg is refused by name."""
+    rng = np.random.default_rng(0)
+    names = np.array([f"10.0.0.{i % 20}" for i in range(120)])
+    spec = LegSpec("segment", "tails", own=True)
+    width = 5
+
+    def rows(hours: int) -> LegRows:
+        return LegRows(rng.normal(size=(120, width)), names, np.arange(120) % hours)
+
+    with pytest.raises(TooFewRowsError, match="at least 4 windows"):
+        Leg.fit(spec, rows(3))
+    assert Leg.fit(spec, rows(4)).fitted_rows == 120
