@@ -260,7 +260,7 @@ class Pipeline:
         if "all_legs" not in manifest:
             message = (
                 f"{path}: must be a model made by 'eddyline learn', is of the kind "
-                f"{manifest.get('kind', 'unknown')!r}; learn one, or use 'eddyline classify'"
+                f"{manifest.get('kind', 'unknown')!r}; learn one, or give a trained one to --classes"
             )
             raise ModelError(message)
         try:

@@ -221,7 +221,7 @@ def test_a_classifier_is_no_baseline(model, tmp_path):
     """A scan says which command the file is for."""
     model.save(tmp_path / "site.eddy")
 
-    with pytest.raises(ModelError, match="use 'eddyline classify'"):
+    with pytest.raises(ModelError, match="give a trained one to --classes"):
         Pipeline.load(tmp_path / "site.eddy")
 
 
