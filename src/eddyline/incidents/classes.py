@@ -10,7 +10,6 @@ incident, with the p-value; where only a learned leg found them unusual, the cla
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +25,7 @@ from eddyline.features.columns import HOUR_US, derive
 from eddyline.features.rows import rows_of
 from eddyline.features.sets import FlowSet, dictionary, flow_set
 from eddyline.flows.batch import FlowBatch
+from eddyline.incidents.class_words import behaviour_of, reason_words
 from eddyline.incidents.saga import Saga
 from eddyline.incidents.story import EVIDENCE_COLUMNS, Story
 from eddyline.supervised import FlowModel
@@ -33,7 +33,7 @@ from eddyline.tables import Floats
 from eddyline.verdicts.alarm import Alarm
 from eddyline.verdicts.classes import evidence_of
 from eddyline.verdicts.explain import explain_rows
-from eddyline.verdicts.reason import Contribution, compare
+from eddyline.verdicts.reason import Contribution
 from eddyline.verdicts.summary import LegSummary
 
 PAUSE_US: Final = 7_200_000_000
@@ -44,36 +44,6 @@ BESIDE_US: Final = 600_000_000
 
 OWNED: Final = 0.5
 """Share of a class's flows from which incidents that tell of them already take its name."""
-
-KEYS: Final = (
-    (re.compile(r"smurf"), "smurf"),
-    (re.compile(r"nmap"), "nmap_scan"),
-    (re.compile(r"(ip|host)[ _-]?(sweep|scan)|horizontal"), "ip_sweep"),
-    (re.compile(r"port[ _-]?(sweep|scan)|vertical"), "port_sweep"),
-    (re.compile(r"brute|guess|patator|login"), "guessing"),
-    (re.compile(r"beacon|c&c|c2|heartbeat"), "c2_beacon"),
-    (re.compile(r"exfil"), "exfiltration"),
-    (re.compile(r"tunnel"), "tunnel"),
-    (re.compile(r"d?dos|flood"), "flood"),
-)
-"""Words in a label, in lower case, and the behaviour they name; the first that fits."""
-
-
-def behaviour_of(label: str) -> str:
-    """Give the attack key that a label names; ``unusual`` when it names none that is known.
-
-    Parameters
-    ----------
-    label
-        A class of the user's.
-
-    Examples
-    --------
-    >>> behaviour_of("Probing-IP sweep"), behaviour_of("DDOS-smurf"), behaviour_of("malicious")
-    ('ip_sweep', 'smurf', 'unusual')
-    """
-    text = label.lower()
-    return next((key for words, key in KEYS if words.search(text)), "unusual")
 
 
 @dataclass(slots=True)
@@ -316,7 +286,8 @@ class ClassWatch:
             value, low, high = (feature.plain(number) for number in values)
             quantiles = (feature.plain(float(q)) for q in normal.quantiles[:, part.columns[0]])
             unit = feature.plain_unit if feature.scale else feature.unit
-            words = compare(feature, value, low, high, "", own=False, unit=unit)
+            middle = feature.plain(float(normal.centre[part.columns[0]]))
+            words = reason_words(feature, value, (low, middle, high), unit)
             told.append(
                 Contribution(
                     feature.name, value, unit, low, high, part.share, words, tuple(quantiles)

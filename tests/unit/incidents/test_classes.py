@@ -10,8 +10,10 @@ import pytest
 
 from eddyline.classifiers.model import Recipe
 from eddyline.errors import ModelError
+from eddyline.features.sets import dictionary
 from eddyline.flows.batch import FlowBatch
-from eddyline.incidents.classes import ClassWatch, behaviour_of, with_classes
+from eddyline.incidents.class_words import behaviour_of, reason_words
+from eddyline.incidents.classes import ClassWatch, with_classes
 from eddyline.incidents.saga import Saga
 from eddyline.pipeline import Pipeline
 from eddyline.read.ingest import IngestReport
@@ -93,7 +95,7 @@ def test_an_attack_is_named_by_its_class(model) -> None:
     assert incident.p_value is not None
     assert incident.p_value < 0.01
     assert incident.contributions
-    assert "normal on this network" in incident.contributions[0].words
+    assert all("on this network: " in part.words for part in incident.contributions)
     assert incident.detectors["classes/classes"] > 60
 
 
@@ -201,3 +203,21 @@ def test_a_pattern_of_few_of_the_flows_stays_beside(model) -> None:
     assert first.flows().height == 10
     assert second.called == {LABEL: 50}
     assert not first.flows().join(second.flows(), on="flow").height
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "normal", "words"),
+    [
+        ("port", -1.0, (22.0, 443.0, 9100.0), "responder's port: none; usual on this network: 443"),
+        ("ip_proto", 1.0, (1.0, 6.0, 58.0), "protocol number 1; usual on this network: 6"),
+        ("payload_out", 3.0, (0.0, 480.0, 9e3), "3 B payload sent; usual on this network: 480 B"),
+        ("payload_out", 5e4, (0.0, 480.0, 9e3), "50.0 kB payload sent; normal on this network: 0 B–9.0 kB"),
+    ],
+)  # fmt: skip
+def test_a_value_inside_the_normal_range_is_told_against_the_usual_one(
+    name, value, normal, words
+) -> None:
+    """A range that holds it says nothing; ports and protocols are numbers without units."""
+    feature = next(one for one in dictionary("around") if one.name == name)
+
+    assert reason_words(feature, value, normal, feature.unit) == words

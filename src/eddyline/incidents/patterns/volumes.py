@@ -17,6 +17,9 @@ from eddyline.incidents.story import Story
 HEADERS, V6_MORE = 28.0, 20.0
 """Bytes of an ICMP packet before its payload over IPv4, and how many more over IPv6."""
 
+NAME_SHARE = 2 / 3
+"""Part of the level of a tunnel's questions below which a question is a name like any other, and stays out."""
+
 _PAIR = ["window", "src_ip", "dst_ip"]
 
 
@@ -31,13 +34,17 @@ def dns_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
         The levels and the length of the window.
     """
     shown = flows.filter((pl.col("port") == 53) & ~pl.col("to_group"))
+    each = pl.col("payload_out") / pl.col("pkts_out").clip(1.0)
+    large = (each >= NAME_SHARE * at.levels.dns_payload) | (
+        pl.col("pkts_out") >= at.levels.dns_long
+    )
     asked = pl.col("payload_out").sum() / pl.col("pkts_out").sum().clip(1.0)
     found = (
         shown.group_by(_PAIR)
         .agg(
             pl.col("pkts_out").sum().alias("pkts"),
             asked.alias("question"),
-            (pl.col("bytes_out") + pl.col("bytes_in")).sum().alias("bytes"),
+            (pl.col("bytes_out") + pl.col("bytes_in")).filter(large).sum().alias("bytes"),
             pl.col("pkts_out").max().alias("longest"),
             (pl.col("ip_proto") == 17).mean().alias("udp_share"),
         )
@@ -68,7 +75,7 @@ def dns_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
             strength=max(1.0, row["pkts"] / at.levels.dns_pkts),
         )
 
-    return stories(found, shown, _PAIR, describe, at)
+    return stories(found, shown.filter(large), _PAIR, describe, at)
 
 
 def icmp_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
