@@ -42,6 +42,9 @@ PAUSE_US: Final = 7_200_000_000
 BESIDE_US: Final = 600_000_000
 """A few called flows this close to a larger incident of their host are a part of it, µs: ten minutes."""
 
+BESIDE_SHARE: Final = 0.1
+"""Called flows up to this part of the larger incident's are few."""
+
 OWNED: Final = 0.5
 """Share of a class's flows from which incidents that tell of them already take its name."""
 
@@ -337,7 +340,7 @@ def _explains(saga: Saga, told: Saga) -> bool:
     return (
         saga.entity in told.actors()
         and saga.pause_us(told) <= BESIDE_US
-        and saga.flows().height > told.flows().height
+        and told.flows().height <= BESIDE_SHARE * saga.flows().height
     )
 
 

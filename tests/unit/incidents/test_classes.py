@@ -221,3 +221,15 @@ def test_a_value_inside_the_normal_range_is_told_against_the_usual_one(
     feature = next(one for one in dictionary("around") if one.name == name)
 
     assert reason_words(feature, value, normal, feature.unit) == words
+
+
+@pytest.mark.parametrize(("size", "incidents"), [(5, 1), (30, 2)])
+def test_a_few_flows_beside_a_named_incident_of_their_host_are_a_part_of_it(
+    model, size, incidents
+) -> None:
+    """Many are an incident of their own, under their own name."""
+    (told,) = watched(model).sagas(2.0)
+    first = replace(told, parts=[told.flows().tail(60 - size)])
+    second = replace(told, parts=[told.flows().head(size)], called={"another": size})
+
+    assert len(with_classes([first], [second])) == incidents
