@@ -87,7 +87,7 @@ def run_train(
     check_outputs([out], [*paths, *([str(params)] if params else [])])
     tuned: dict[str, Any] = {}
     if params is not None:
-        from eddyline.cli.tune import read_params
+        from eddyline.cli.tuned import read_params
 
         found, tuned, features = read_params(params)
         if method not in (found, Recipe().method):

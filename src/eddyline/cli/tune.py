@@ -1,6 +1,6 @@
 """``eddyline tune``: parameters of a method chosen on labelled flows, and what the choice is worth.
 
-What belongs here: the call, progress, the JSON file and reading it back. What does not: the search
+What belongs here: the call, progress and the JSON file. What does not: the search
 (``eddyline.evaluate.tuning``).
 """
 
@@ -16,12 +16,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from eddyline.classifiers.registry import classifier_class
 from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.cli.settings import map_of
 from eddyline.cli.train import labelled
-from eddyline.errors import InputError, RefusedError, UsageError
+from eddyline.errors import RefusedError, UsageError
 from eddyline.evaluate.bands import paired_band
 from eddyline.evaluate.tuning import Outer, Search, Tuned, tune, tune_nested
 from eddyline.evaluate.tuning_flows import SPLITS, FlowJudge, LabelledRows, method_of
@@ -138,41 +137,6 @@ def run_tune(
     if not quiet:
         _print(told, out)
     return 0
-
-
-def read_params(path: Path) -> tuple[str, dict[str, Any], str]:
-    """Give the classifier, its parameters and the feature set that ``eddyline tune`` found.
-
-    Parameters
-    ----------
-    path
-        What it wrote.
-
-    Raises
-    ------
-    InputError
-        When the file is of another kind.
-    UsageError
-        When it holds parameters of a detector, or ones that the classifier does not take.
-    """
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        kind, _, method = str(told["study"]["method"]).partition(":")
-        params, features = dict(told["best"]["params"]), str(told["study"]["features"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path}: must be written by 'eddyline tune', got {error!r}; tune again"
-        raise InputError(message) from error
-    if kind != "classifier":
-        message = (
-            f"{path}: must hold parameters of a classifier to train, holds those of {method!r}"
-        )
-        raise UsageError(message)
-    known = classifier_class(method)().get_params()
-    strange = sorted(set(params) - set(known))
-    if strange:
-        message = f"{path}: {method} must take the parameters, does not take {', '.join(strange)}"
-        raise UsageError(message)
-    return method, params, features
 
 
 def _read(

@@ -241,9 +241,8 @@ class Preparation:
     def steps(self) -> list[tuple[str, Any]]:
         """Give the steps, unfitted, for a ``Pipeline`` of scikit-learn or imbalanced-learn."""
         from sklearn.compose import ColumnTransformer
-        from sklearn.preprocessing import OneHotEncoder
-
         from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import OneHotEncoder
 
         if not self.categorical:
             return [*self._numbers(), *self._choice()]
