@@ -165,6 +165,17 @@ def test_a_tunnel_through_a_resolver_is_one_story() -> None:
     assert "to 203.0.113.53 by way of 10.20.10.2" in relayed.reason
 
 
+def test_ordinary_questions_beside_a_tunnel_are_not_in_it() -> None:
+    """The pair asks for names too: the tunnel's time, size and flows are those of its own questions."""
+    pair = ("10.20.1.96", "10.20.10.2")
+    tunnel = shapes.tunnel(*pair, n_questions=150, tag="long", start_us=START_US + 10 * MINUTE_US)
+    names = shapes.tunnel(*pair, n_questions=30, question_bytes=33, span_s=1_700.0, tag="names")
+    told = judged(traffic.mixed(traffic.quiet(n_hosts=4, hours=0.5), tunnel, names)).incidents
+
+    assert [(one.attack, one.flows_count) for one in told] == [("tunnel", 150)]
+    assert " in 3 min" in told[0].reason
+
+
 @pytest.mark.parametrize(("callers", "told"), [(1, ["c2_beacon"]), (4, [])])
 def test_rare_regular_calls_of_few_add_up_over_hours(callers, told) -> None:
     """Ten calls an hour for three hours are a beacon, unless many hosts make the same."""

@@ -5,7 +5,7 @@ What belongs here: bytes and packets of one pair. What does not: counts of conta
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -17,8 +17,8 @@ from eddyline.incidents.story import Story
 HEADERS, V6_MORE = 28.0, 20.0
 """Bytes of an ICMP packet before its payload over IPv4, and how many more over IPv6."""
 
-NAME_SHARE = 2 / 3
-"""Part of the level of a tunnel's questions below which a question is a name like any other, and stays out."""
+NAME_SHARE: Final = 2 / 3
+"""Part of the level of a tunnel's questions below which a question is a name like any other and stays out."""
 
 _PAIR = ["window", "src_ip", "dst_ip"]
 
