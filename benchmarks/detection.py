@@ -43,6 +43,10 @@ ZEEK = (
     "iot23/CTU-IoT-Malware-Capture-21-1conn.log.labeled.csv",
     "iot23/CTU-IoT-Malware-Capture-42-1conn.log.labeled.csv",
 )
+ZEEK_TITLES = {
+    name: name.replace("CTU-IoT-Malware-Capture-", "").split("conn")[0].strip("./-")
+    for name in ZEEK
+}
 FEW = 20
 
 
