@@ -90,7 +90,11 @@ def _plain() -> list[Feature]:
     ]
     logs = [
         Feature(
-            f"log_{name}", "nat", f"ln(1 + {name})", f"{name}, on a logarithmic scale", scale="ln1p"
+            f"log_{name}",
+            "nat",
+            f"ln(1 + {name})",
+            f"{name}, on a logarithmic scale",
+            scale="ln1p",
         )
         for name in (
             "duration",
