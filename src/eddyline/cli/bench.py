@@ -142,6 +142,9 @@ def classical(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the report and of the kept runs.")
     ] = Path("classical-report"),
+    cross: Annotated[
+        bool, typer.Option(help="Also train on each day and capture, test on each other one.")
+    ] = False,
     page: Annotated[Path | None, typer.Option(help="Write a Markdown page too.")] = None,
     from_json: Annotated[
         Path | None, typer.Option(help="Make the pages anew from this report.json; run nothing.")
@@ -167,6 +170,7 @@ def classical(
         limit_s=limit,
         slow_s=slow,
         kept_only=kept_only,
+        cross=cross,
         page=page,
         quiet=quiet,
     )

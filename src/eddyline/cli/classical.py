@@ -15,6 +15,7 @@ from typing import Any
 
 from eddyline.errors import UsageError
 from eddyline.evaluate.classical import Plan, run_plan, seconds_of
+from eddyline.evaluate.classical_cross import run_cross
 from eddyline.evaluate.classical_methods import methods_named
 from eddyline.evaluate.classical_pool import Cell
 from eddyline.evaluate.classical_tasks import DEFAULT, ClassicalTask, tasks_named
@@ -31,6 +32,7 @@ def run_bench_classical(
     limit_s: float,
     slow_s: float,
     kept_only: bool,
+    cross: bool,
     page: Path | None,
     quiet: bool,
 ) -> None:
@@ -48,6 +50,8 @@ def run_bench_classical(
         As for ``run_plan``.
     kept_only
         Run nothing; tell what ``out`` keeps.
+    cross
+        Carry some methods between all days and captures too.
     page
         Markdown page to write too, or None.
     quiet
@@ -76,6 +80,8 @@ def run_bench_classical(
     told = document(
         plan, results, command=_command(detectors, sets, seeds), wall_s=time.perf_counter() - start
     )
+    if cross:
+        told["matrices"] = run_cross(data, out / "cells", tell=_silent_line if quiet else _line)
     _write(told, out, page)
 
 
@@ -96,14 +102,18 @@ def write_report(json_path: Path, out: Path, page: Path | None) -> None:
 
 
 def _write(told: dict[str, Any], out: Path, page: Path | None) -> None:
-    from eddyline.report.classical import html_page, markdown_page
+    from eddyline.report.classical import briefly, html_page, markdown_page, pictures
 
     text = json.dumps(told, indent=1, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     (out / "report.html").write_text(html_page(told), encoding="utf-8")
     print(f"{out / 'report.html'} and report.json are written", file=sys.stderr)
     if page is not None:
-        page.write_text(markdown_page(told), encoding="utf-8")
+        page.write_text(markdown_page(told, page.stem), encoding="utf-8")
+        kept = json.dumps(briefly(told), allow_nan=False, indent=0)
+        page.with_suffix(".json").write_text(kept + "\n", encoding="utf-8")
+        for name, text in pictures(told).items():
+            page.with_name(f"{page.stem}-{name}.svg").write_text(text, encoding="utf-8")
     for line in told["sentences"]:
         print(line)
 
@@ -141,6 +151,14 @@ def _command(detectors: str, sets: str, seeds: int) -> str:
 
 def _silent(done: int, n_cells: int, cell: Cell, result: dict[str, Any]) -> None:
     """Say nothing."""
+
+
+def _silent_line(line: str) -> None:
+    """Say nothing."""
+
+
+def _line(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _progress(start: float) -> Callable[[int, int, Cell, dict[str, Any]], None]:

@@ -328,30 +328,39 @@ def sentences(told: Mapping[str, Any]) -> list[str]:
         The document.
     """
     by = {(one["task"], one["key"]): one for one in told["models"]}
-    said = []
-    for task in told["tasks"]:
-        for kind, words in (("detector", "without labels"), ("classifier", "with labels")):
-            key = task["best"].get(kind)
-            if key is None:
-                continue
-            equals = [
-                one["second"].partition("/")[2]
-                for one in told["comparisons"]
-                if (one["task"], one["kind"]) == (task["name"], kind)
-                and not one["distinguishable"]
-            ]
-            area_ = by[task["name"], key]["pr_auc"]
-            bounds = (
-                "" if area_["low"] is None else f" ({area_['low']:.3f} to {area_['high']:.3f})"
-            )
-            rest = (
-                f"; not distinguishable from it: {', '.join(equals)}"
-                if equals
-                else "; better than every other one"
-            )
-            stamp = f" [{task['stamp']}]" if task["stamp"] else ""
-            said.append(
-                f"{task['name']}, {words}: {key.partition('/')[2]} has the best PR-AUC, "
-                f"{area_['mean']:.3f}{bounds}, chance {task['base_rate']:.3f}{rest}.{stamp}"
-            )
-    return said
+    return [
+        _sentence(told, task, by[task["name"], task["best"][kind]], words)
+        for task in told["tasks"]
+        for kind, words in (("detector", "without labels"), ("classifier", "with labels"))
+        if kind in task["best"]
+    ]
+
+
+def _sentence(
+    told: Mapping[str, Any], task: Mapping[str, Any], best: Mapping[str, Any], words: str
+) -> str:
+    pairs = [
+        one
+        for one in told["comparisons"]
+        if (one["task"], one["kind"]) == (task["name"], best["kind"])
+    ]
+    equals = [one["second"].partition("/")[2] for one in pairs if not one["distinguishable"]]
+    if not pairs:
+        rest = "no other one to compare with"
+    elif not equals:
+        rest = f"better than each of the other {len(pairs)}"
+    elif len(equals) == len(pairs):
+        rest = f"none of the other {len(pairs)} can be told from it"
+    else:
+        rest = (
+            f"better than {len(pairs) - len(equals)} others, not distinguishable from "
+            f"{', '.join(equals)}"
+        )
+    area_, seeds = best["pr_auc"], len(best["seeds"])
+    bounds = "" if area_["low"] is None else f" ({area_['low']:.3f} to {area_['high']:.3f})"
+    stamp = f" [{task['stamp']}]" if task["stamp"] else ""
+    runs = "single run" if seeds == 1 else f"{seeds} seeds"
+    return (
+        f"{task['name']}, {words}: {best['method']} has the best PR-AUC, {area_['mean']:.3f}{bounds}, "
+        f"{runs}, chance {task['base_rate']:.3f}; {rest}.{stamp}"
+    )

@@ -57,8 +57,20 @@ DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Flows:
-    """Flows of one capture or day, with what their labels say."""
+class LabelledFlows:
+    """Flows of one capture or day, with what their labels say.
+
+    Parameters
+    ----------
+    frame
+        Flows with the columns of the record, by ``ts_end``.
+    attack
+        Truth of each flow; null where the label neither confirms nor refutes.
+    kind
+        Class that classifiers learn.
+    name
+        Name of the attack.
+    """
 
     frame: pl.DataFrame
     attack: pl.Series
@@ -66,7 +78,21 @@ class _Flows:
     name: NDArray[np.str_]
 
 
-def _luflow_day(data: Path, day: str) -> _Flows:
+def luflow_day(data: Path, day: str) -> LabelledFlows:
+    """Read a day; outliers count as attacks.
+
+    Parameters
+    ----------
+    data
+        Folder with ``luflow``.
+    day
+        Such as ``2020.07.08``.
+
+    Raises
+    ------
+    InputError
+        When the day is absent or has no labels.
+    """
     batch = luflow.read_day(data / "luflow", day)
     if batch.labels is None:
         message = f"{day} of LUFlow must have labels, has none; use the published file"
@@ -74,7 +100,7 @@ def _luflow_day(data: Path, day: str) -> _Flows:
     label = batch.labels["label"]
     kind = label.to_numpy().astype(np.str_)
     kind[kind == "benign"] = NORMAL
-    return _Flows(batch.frame, label != "benign", kind, kind)
+    return LabelledFlows(batch.frame, label != "benign", kind, kind)
 
 
 def luflow_parts(task: luflow.Task) -> Callable[[Path, int], Drawn]:
@@ -87,22 +113,37 @@ def luflow_parts(task: luflow.Task) -> Callable[[Path, int], Drawn]:
     """
 
     def draw(data: Path, seed: int) -> Drawn:
-        days = [_luflow_day(data, day) for day in task.train]
+        days = [luflow_day(data, day) for day in task.train]
         whole = np.concatenate([np.full(day.frame.height, i) for i, day in enumerate(days)])
         keys = np.concatenate([block_groups(day.frame) for day in days])
         groups = combined(whole, keys)
         inside, outside = validation(groups, np.concatenate([day.kind for day in days]), seed)
         train = joined([_whole(day, i) for i, day in enumerate(days)])
-        last = _luflow_day(data, task.test)
+        last = luflow_day(data, task.test)
         sides = rows_of(train, inside), rows_of(train, outside), joined([_whole(last, 0)])
         return Drawn(*sides, flow_set(FEATURES).names, _span([last]))
 
     return draw
 
 
-def _captures(data: Path) -> list[_Flows]:
+def captures(data: Path, names: Sequence[str] = tuple(CAPTURES)) -> list[LabelledFlows]:
+    """Read labelled captures.
+
+    Parameters
+    ----------
+    data
+        Folder with ``zeek``.
+    names
+        Names of ``sequences.CAPTURES``.
+
+    Raises
+    ------
+    InputError
+        When one has no labels.
+    """
     found = []
-    for name, file in CAPTURES.items():
+    for name in names:
+        file = CAPTURES[name]
         batch = FlowBatch.concat(list(read_flows(data / "zeek" / file)))
         if batch.labels is None:
             message = f"{file} must have labels, has none; use the labelled log"
@@ -112,7 +153,7 @@ def _captures(data: Path) -> list[_Flows]:
         title = told["attack_class"].fill_null(NORMAL).to_numpy().astype(np.str_)
         title = np.where(title == "attack", f"malicious ({name})", title)
         kind = np.where(told["attack"].fill_null(value=False).to_numpy(), "attack", NORMAL)
-        found.append(_Flows(batch.frame[order], told["attack"], kind, title))
+        found.append(LabelledFlows(batch.frame[order], told["attack"], kind, title))
     return found
 
 
@@ -126,17 +167,17 @@ def zeek_group(data: Path, seed: int) -> Drawn:
     seed
         Draws the groups that test and those that validate.
     """
-    captures = _captures(data)
-    known = [~one.attack.is_null().to_numpy() for one in captures]
-    keys = [network_groups(one.frame) for one in captures]
+    read = captures(data)
+    known = [~one.attack.is_null().to_numpy() for one in read]
+    keys = [network_groups(one.frame) for one in read]
     owner = np.concatenate([np.full(len(key), i) for i, key in enumerate(keys)])
     groups = combined(owner, np.concatenate(keys))
-    name = np.concatenate([one.name for one in captures])
+    name = np.concatenate([one.name for one in read])
     labelled = np.flatnonzero(np.concatenate(known))
     outer = group_split(groups[labelled], name[labelled], share=TEST_SHARE, seed=seed)
     train = labelled[outer.train]
     held = validation(groups[train], name[train], seed)
-    return _zeek(captures, owner, train, labelled[outer.validation], held)
+    return _zeek(read, owner, train, labelled[outer.validation], held)
 
 
 def zeek_time(data: Path, seed: int) -> Drawn:
@@ -149,21 +190,21 @@ def zeek_time(data: Path, seed: int) -> Drawn:
     seed
         Draws the groups that validate.
     """
-    captures = _captures(data)
-    owner = np.concatenate([np.full(one.frame.height, i) for i, one in enumerate(captures)])
+    read = captures(data)
+    owner = np.concatenate([np.full(one.frame.height, i) for i, one in enumerate(read)])
     early, late = [], []
-    for one in captures:
+    for one in read:
         start, end = one.frame["ts"].to_numpy(), one.frame["ts_end"].to_numpy()
         known = ~one.attack.is_null().to_numpy()
         cut = np.quantile(start[known], 1 - TEST_SHARE)
         early.append(known & (end < cut - EMBARGO_US))
         late.append(known & (start >= cut))
-    keys = [block_groups(one.frame) for one in captures]
+    keys = [block_groups(one.frame) for one in read]
     groups = combined(owner, np.concatenate(keys))
     train = np.flatnonzero(np.concatenate(early))
-    name = np.concatenate([one.name for one in captures])
+    name = np.concatenate([one.name for one in read])
     held = validation(groups[train], name[train], seed)
-    return _zeek(captures, owner, train, np.flatnonzero(np.concatenate(late)), held)
+    return _zeek(read, owner, train, np.flatnonzero(np.concatenate(late)), held)
 
 
 def zeek_rows(data: Path, seed: int) -> Drawn:
@@ -176,20 +217,20 @@ def zeek_rows(data: Path, seed: int) -> Drawn:
     seed
         Draws the rows.
     """
-    captures = _captures(data)
-    pooled = joined([_whole(one, i) for i, one in enumerate(captures)])
-    known = np.concatenate([~one.attack.is_null().to_numpy() for one in captures])
+    read = captures(data)
+    pooled = joined([_whole(one, i) for i, one in enumerate(read)])
+    known = np.concatenate([~one.attack.is_null().to_numpy() for one in read])
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(known))
     n_test = round(TEST_SHARE * len(rows))
     n_held = round(VALIDATION * (len(rows) - n_test))
     test, held, fit = np.split(rows, [n_test, n_test + n_held])
     sides = [rows_of(pooled, np.sort(side)) for side in (fit, held, test)]
-    days = _span(captures) * TEST_SHARE
+    days = _span(read) * TEST_SHARE
     return Drawn(sides[0], sides[1], sides[2], flow_set(FEATURES).names, days)
 
 
 def _zeek(
-    captures: Sequence[_Flows],
+    read: Sequence[LabelledFlows],
     owner: Integers,
     train: Integers,
     test: Integers,
@@ -200,18 +241,18 @@ def _zeek(
     for rows in (train, test):
         side = np.zeros(len(owner), np.bool_)
         side[rows] = True
-        parts = [_part(one, side[owner == i], i) for i, one in enumerate(captures)]
+        parts = [_part(one, side[owner == i], i) for i, one in enumerate(read)]
         made.append(joined(parts))
-    days = _span(captures) * (len(test) / (len(train) + len(test)))
+    days = _span(read) * (len(test) / (len(train) + len(test)))
     sides = rows_of(made[0], held[0]), rows_of(made[0], held[1]), made[1]
     return Drawn(*sides, flow_set(FEATURES).names, days)
 
 
-def _whole(flows: _Flows, number: int) -> Part | None:
+def _whole(flows: LabelledFlows, number: int) -> Part | None:
     return _part(flows, np.ones(flows.frame.height, np.bool_), number)
 
 
-def _part(flows: _Flows, side: NDArray[np.bool_], number: int) -> Part | None:
+def _part(flows: LabelledFlows, side: NDArray[np.bool_], number: int) -> Part | None:
     """Compute the features of the flows on one side; None when there are none."""
     if not side.any():
         return None
@@ -232,10 +273,23 @@ def _part(flows: _Flows, side: NDArray[np.bool_], number: int) -> Part | None:
     return Part(X, attack, flows.kind[side], flows.name[side], groups, trivial)
 
 
-def _span(parts: Sequence[_Flows]) -> float:
+def _span(parts: Sequence[LabelledFlows]) -> float:
     """Give the days that flows span, captures one after another."""
     spans = [
         int(one.frame["ts_end"].to_numpy().max()) - int(one.frame["ts"].to_numpy().min())
         for one in parts
     ]
     return sum(spans) / DAY_US
+
+
+def parts_of_flows(flows: LabelledFlows, sides: Sequence[NDArray[np.bool_]]) -> list[Part]:
+    """Give the parts of one capture or day, each with features of its own.
+
+    Parameters
+    ----------
+    flows
+        The capture or day.
+    sides
+        True for the flows of each part, at least one.
+    """
+    return [joined([_part(flows, side, 0)]) for side in sides]

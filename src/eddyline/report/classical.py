@@ -44,6 +44,8 @@ def html_page(told: Mapping[str, Any]) -> str:
         tasks=[_task(task, told) for task in told["tasks"]],
         ranks=ranks,
         leak=html_table(words.leak_table(told)),
+        carried=html_table(words.carried(told)) if "matrices" in told else "",
+        cross=[(name, html_table(table)) for name, table in words.cross_tables(told)],
         not_run=html_table(words.not_run_table(told)),
         protocol=words.protocol(told),
         machine=words.machine(told),
@@ -106,13 +108,57 @@ def html_table(table: words.Table) -> str:
     return str(whole.format(head, Markup("").join(lines)))
 
 
-def markdown_page(told: Mapping[str, Any]) -> str:
+def briefly(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the document without curves, distributions and recall by attack at the second threshold.
+
+    Parameters
+    ----------
+    told
+        The document.
+    """
+    models = []
+    for one in told["models"]:
+        kept = {key: value for key, value in one.items() if key not in ("curve", "histogram")}
+        if "cuts" in kept:
+            kept["cuts"] = {**kept["cuts"], "f1": {**kept["cuts"]["f1"], "attacks": []}}
+        models.append(kept)
+    brief: dict[str, Any] = _rounded({**told, "models": models})
+    return brief
+
+
+def _rounded(value: Any) -> Any:
+    """Give plain values with six digits a number."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(held) for key, held in value.items()}
+    return [_rounded(held) for held in value] if isinstance(value, (list, tuple)) else value
+
+
+def pictures(told: Mapping[str, Any]) -> dict[str, str]:
+    """Give the pictures that stand beside the Markdown page, by the name of the task.
+
+    Parameters
+    ----------
+    told
+        The document.
+    """
+    return {
+        task["name"]: plots.areas(models, task["base_rate"])
+        for task in told["tasks"]
+        if not task["stamp"] and (models := _done(task["name"], told))
+    }
+
+
+def markdown_page(told: Mapping[str, Any], stem: str = "classical") -> str:
     """Give the page of the documentation.
 
     Parameters
     ----------
     told
         The document.
+    stem
+        How the names of its pictures begin.
     """
     parts = [
         "# Classical methods, one protocol",
@@ -128,7 +174,7 @@ def markdown_page(told: Mapping[str, Any]) -> str:
         "\n".join(f"- {line}" for line in words.protocol(told)),
     ]
     for task in told["tasks"]:
-        parts += _markdown_task(task, _done(task["name"], told))
+        parts += _markdown_task(task, _done(task["name"], told), stem)
     if told["leak"]:
         parts += [
             "## What single rows overstate",
@@ -136,6 +182,13 @@ def markdown_page(told: Mapping[str, Any]) -> str:
             "and a later part of each capture.",
             markdown_table(words.leak_table(told)),
         ]
+    if "matrices" in told:
+        parts += ["## Train here, test there", CARRIED, markdown_table(words.carried(told))]
+        for name, table in words.cross_tables(told):
+            parts += [
+                f"`{name}`, trained on the row, tested on the column:",
+                markdown_table(table),
+            ]
     if told["not_run"]:
         parts += ["## Too slow, undefined, or run once", markdown_table(words.not_run_table(told))]
     parts += ["## What each family is good for", _FAMILIES]
@@ -158,6 +211,12 @@ _FAMILIES: Final = "\n".join(
 """What to expect of each family."""
 
 
+CARRIED: Final = (
+    "Mean ROC-AUC of one model a day or capture, learned on its first 70 %: judged on the rest of it, on the "
+    "other days or captures of its data set, and on those of another one. Made with `--cross`."
+)
+
+
 def _ranked(told: Mapping[str, Any]) -> list[str]:
     said = []
     for kind, one in told["ranks"].items():
@@ -171,10 +230,15 @@ def _ranked(told: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _markdown_task(task: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> list[str]:
+def _markdown_task(
+    task: Mapping[str, Any], models: Sequence[Mapping[str, Any]], stem: str
+) -> list[str]:
     parts = [f"## {task['name']}", f"{task['words']}. {words.sizes(task)}"]
     if task["stamp"]:
         parts.append(f"**{task['stamp']}**")
+    elif models:
+        words_ = f"PR-AUC of every method on {task['name']} with 95 % intervals"
+        parts.append(f"![{words_}]({stem}-{task['name']}.svg)")
     if models:
         base = f"Chance level of PR-AUC: {task['base_rate']:.3f}. The best {BEST} of each kind:"
         parts += [base, markdown_table(words.short_table(models, BEST))]

@@ -133,13 +133,13 @@ def short_table(models: Sequence[Model], n: int) -> Table:
     n
         Methods of each kind; baselines one fewer than half as many.
     """
-    heads = ("method", "learns from", "PR-AUC (95 % interval)", "ROC-AUC", "F1", "recall at 1 % promised",
+    heads = ("method", "learns from", "seeds", "PR-AUC (95 % interval)", "ROC-AUC", "F1", "recall at 1 % promised",
              "false positives realised", "against best baseline")  # fmt: skip
     rows = []
     for kind, most in (("classifier", n), ("detector", n), ("baseline", 3)):
         for one in by_area([m for m in models if m["kind"] == kind])[:most]:
             row = _main_row(one)
-            rows.append([row[i] for i in (0, 1, 4, 5, 7, 10, 11, 6)])
+            rows.append([row[i] for i in (0, 1, 2, 4, 5, 7, 10, 11, 6)])
     return heads, rows
 
 
@@ -207,6 +207,56 @@ def leak_table(told: Mapping[str, Any]) -> Table:
             ]
         )
     return ("method", "single rows", "groups", "later", "rows less groups"), rows
+
+
+def cross_tables(told: Mapping[str, Any]) -> list[tuple[str, Table]]:
+    """Give a matrix a method: trained on the row, tested on the column, ROC-AUC; none where none was run.
+
+    Parameters
+    ----------
+    told
+        The document.
+    """
+    cross = told.get("matrices")
+    if cross is None:
+        return []
+    units = cross["units"]
+    tables: list[tuple[str, Table]] = []
+    for method in dict.fromkeys(row["method"] for row in cross["rows"]):
+        rows = [
+            [row["trained_on"], *(number(row["auc"][unit], 2) for unit in units)]
+            for row in cross["rows"]
+            if row["method"] == method
+        ]
+        tables.append((method, (("trained on", *units), rows)))
+    return tables
+
+
+def carried(told: Mapping[str, Any]) -> Table:
+    """Give the mean ROC-AUC of each method at home, within a data set, and from one to another.
+
+    Parameters
+    ----------
+    told
+        The document with ``matrices``.
+    """
+    rows = []
+    for method in dict.fromkeys(row["method"] for row in told["matrices"]["rows"]):
+        cells: dict[str, list[float]] = {"home": [], "near": [], "far": []}
+        for row in (one for one in told["matrices"]["rows"] if one["method"] == method):
+            for unit, area in row["auc"].items():
+                home, same = unit == row["trained_on"], _set(unit) == _set(row["trained_on"])
+                if area is not None:
+                    cells["home" if home else "near" if same else "far"].append(area)
+        means = [number(sum(x) / len(x) if x else None) for x in cells.values()]
+        rows.append([str(method), *means])
+    heads = ("method", "same day or capture", "another one of the same set", "another data set")
+    return heads, rows
+
+
+def _set(unit: str) -> str:
+    """Give the data set of a day or capture: what stands before the first dash or space."""
+    return unit.partition(" ")[0].partition("-")[0].removesuffix("50")
 
 
 def not_run_table(told: Mapping[str, Any]) -> Table:

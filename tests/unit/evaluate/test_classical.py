@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 from eddyline.errors import InputError, UsageError
 from eddyline.evaluate.classical import Plan, run_plan, seconds_of
 from eddyline.evaluate.classical_cell import capped, measure, rows_to_fit, thresholds
+from eddyline.evaluate.classical_cross import run_cross
 from eddyline.evaluate.classical_document import document
 from eddyline.evaluate.classical_methods import (
     BASELINES,
@@ -26,6 +29,7 @@ from eddyline.evaluate.classical_pool import Cell, read_result, write_result
 from eddyline.evaluate.classical_tables import against, classes, compare, promise, ranks
 from eddyline.evaluate.classical_tasks import DEFAULT, TASKS, tasks_named
 from eddyline.report.classical import html_page, markdown_page
+from eddyline.report.classical_words import carried
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -285,6 +289,8 @@ def test_the_report_holds_every_part() -> None:
     told = json.loads(json.dumps(document(plan, results, command="bench", wall_s=1.0)))
     html, page = html_page(told), markdown_page(told)
 
+    schema = resources.files("eddyline.report").joinpath("classical.schema.json")
+    jsonschema.validate(told, json.loads(schema.read_text("utf-8")))
     assert html.count("<svg") >= 6
     assert "http" not in html.replace("http://www.w3.org", "").replace("http-equiv", "")
     for method in ("logistic", "ecod", "best_column"):
@@ -293,6 +299,18 @@ def test_the_report_holds_every_part() -> None:
     assert "accuracy" not in page
     assert told["test_reads"] == 12
     assert told["sentences"][0].startswith("zeek-time, without labels: ecod has the best PR-AUC")
+
+
+def test_transfer_is_told_at_home_near_and_far() -> None:
+    """A capture of the same set is near, one of another set is far, and what is undefined is left out."""
+    units = {"luflow 2020.07.08": 1.0, "luflow 2020.07.09": 0.8, "ctu50-008": 0.2}
+    row = {"method": "boosting", "trained_on": "luflow 2020.07.08", "auc": units}
+    empty = {**row, "trained_on": "ctu50-008", "auc": {"ctu-botnet-4": None}}
+
+    heads, rows = carried({"matrices": {"rows": [row, empty]}})
+
+    assert len(heads) == 4
+    assert rows == [["boosting", "1.000", "0.800", "0.200"]]
 
 
 def test_every_default_task_exists_and_every_family_is_known() -> None:
@@ -352,3 +370,25 @@ def _quiet() -> Any:
     from contextlib import nullcontext
 
     return nullcontext()
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_models_are_carried_between_captures(tmp_path: Path) -> None:
+    """Every capture with both classes is a row and a column; the rows are kept for the next call."""
+    if not (DATA / "zeek").is_dir():
+        pytest.skip("the labelled Zeek captures are not here")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "zeek").symlink_to(DATA / "zeek")
+    told: list[str] = []
+
+    first = run_cross(folder, tmp_path, names=["logistic"], tell=told.append)
+    second = run_cross(folder, tmp_path, names=["logistic"], tell=told.append)
+
+    assert first == second
+    assert len(told) == len(first["units"]) == 4
+    assert {row["trained_on"] for row in first["rows"]} == set(first["units"])
+    assert set(first["left_out"]) == {"iot23-21-1", "iot23-42-1"}
+    for row in first["rows"]:
+        assert row["auc"][row["trained_on"]] > 0.9
