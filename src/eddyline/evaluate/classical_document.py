@@ -99,6 +99,7 @@ def document(
         "wall_s": wall_s,
         "cells_wall_s": sum(float(one.get("wall_s", 0.0)) for _, one in results),
         "cells_cpu_s": sum(seconds_of(one) for _, one in results),
+        "planned_cpu_s": _planned(models, len(plan.seeds)),
         "hardware": hardware(),
         "environment": environment(),
     }
@@ -272,6 +273,18 @@ def _not_run(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             why = "single run" if spent <= SLOW_S else "too slow for more seeds"
             listed.append({"task": one["task"], "key": one["key"], "state": why, "spent_s": spent})
     return listed
+
+
+def _planned(models: Sequence[Mapping[str, Any]], n_seeds: int) -> float:
+    """Give the CPU seconds that all seeds cost, those of slow methods once."""
+    total = 0.0
+    for one in models:
+        if one["state"] == "done":
+            spent = one["cost"]["fit_cpu_s"] + one["cost"]["score_cpu_s"]
+            total += spent * (1 if spent > SLOW_S else n_seeds)
+        elif one["state"] in ("too slow", "not run"):
+            total += LIMIT_S
+    return total
 
 
 def _rules() -> dict[str, Any]:

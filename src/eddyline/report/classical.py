@@ -49,6 +49,7 @@ def html_page(told: Mapping[str, Any]) -> str:
         not_run=html_table(words.not_run_table(told)),
         protocol=words.protocol(told),
         machine=words.machine(told),
+        progress=words.progress(told),
         files=html_table(_files(told)),
     )
 
@@ -165,8 +166,7 @@ def markdown_page(told: Mapping[str, Any], stem: str = "classical") -> str:
         "Every detector of rows, every classifier and every trivial score on the same rows, with the same "
         "thresholds and the same intervals. Made from `classical.json` by the program that ran it:",
         f"```sh\n{told['command']}\n```",
-        f"Seeds {', '.join(map(str, told['seeds']))}; {told['cells']} of {told['cells_planned']} planned "
-        f"cells were run. {words.machine(told)}",
+        f"Seeds {', '.join(map(str, told['seeds']))}. {words.progress(told)} {words.machine(told)}",
         "## What can be said",
         "\n".join(f"- {line}" for line in told["sentences"]),
         *_ranked(told),

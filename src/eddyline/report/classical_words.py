@@ -133,8 +133,8 @@ def short_table(models: Sequence[Model], n: int) -> Table:
     n
         Methods of each kind; baselines one fewer than half as many.
     """
-    heads = ("method", "learns from", "seeds", "PR-AUC (95 % interval)", "ROC-AUC", "F1", "recall at 1 % promised",
-             "false positives realised", "against best baseline")  # fmt: skip
+    heads = ("method", "learns from", "seeds", "PR-AUC (95 % interval)", "ROC-AUC", "F1",
+             "recall at 1 % promised", "false positives realised", "against best baseline")  # fmt: skip
     rows = []
     for kind, most in (("classifier", n), ("detector", n), ("baseline", 3)):
         for one in by_area([m for m in models if m["kind"] == kind])[:most]:
@@ -328,6 +328,27 @@ def protocol(told: Mapping[str, Any]) -> list[str]:
         f"A cell is ended after {rules['limit_s']:.0f} s of CPU; above {rules['slow_s']:.0f} s the other "
         "seeds are not run. Both are listed with their time.",
     ]
+
+
+def progress(told: Mapping[str, Any]) -> str:
+    """Say how much of the plan was run, and what all of it costs.
+
+    Parameters
+    ----------
+    told
+        The document.
+    """
+    whole = told["planned_cpu_s"] / 60
+    cost = (
+        f"All planned cells cost about {whole:.0f} min of CPU in fits and scores, {whole / 2:.0f} min on two "
+        f"free cores."
+    )
+    if told["cells"] >= told["cells_planned"]:
+        return f"All {told['cells']} planned cells have a result. {cost}"
+    return (
+        f"{told['cells']} of {told['cells_planned']} planned cells have a result; the others were left out "
+        f"as too slow, or the run was broken off, and the same command goes on with it. {cost}"
+    )
 
 
 def machine(told: Mapping[str, Any]) -> str:
