@@ -125,7 +125,7 @@ The flow leg's p-values below 0.1 come up to 1.4 times too often there; below 0.
 it is cautious.
 
 CTU-50 is one PC: day 008 teaches 1,402 normal flows, and two days later the same person does other things.
-Three of four promises that can be told break there, by a factor of 2 to 20.
+Three of four promises that can be told break there, by a factor of 1.4 to 23.
 No calibration on the first day can know of it: learn from more days, and more hosts, than one.
 
 Legs that hold rows against their own past once broke it on any baseline of three hours or less, where the \
