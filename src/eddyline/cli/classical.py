@@ -78,7 +78,10 @@ def run_bench_classical(
         print("\nbroken off; the same command goes on from here", file=sys.stderr)
         raise SystemExit(130) from None
     told = document(
-        plan, results, command=_command(detectors, sets, seeds), wall_s=time.perf_counter() - start
+        plan,
+        results,
+        command=_command(detectors, sets, seeds) + (" --cross" if cross else ""),
+        wall_s=time.perf_counter() - start,
     )
     if cross:
         told["matrices"] = run_cross(data, out / "cells", tell=_silent_line if quiet else _line)

@@ -6,6 +6,7 @@ their drawing (``classical_plots.py``), their numbers (``evaluate/classical_docu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
@@ -165,7 +166,8 @@ def markdown_page(told: Mapping[str, Any], stem: str = "classical") -> str:
         "# Classical methods, one protocol",
         "Every detector of rows, every classifier and every trivial score on the same rows, with the same "
         "thresholds and the same intervals. Made from `classical.json` by the program that ran it:",
-        f"```sh\n{told['command']}\n```",
+        f"<!-- not run: needs the data sets, and takes an hour of two cores -->\n"
+        f"```console\n$ {told['command']}\n```",
         f"Seeds {', '.join(map(str, told['seeds']))}. {words.progress(told)} {words.machine(told)}",
         "## What can be said",
         "\n".join(f"- {line}" for line in told["sentences"]),
@@ -192,7 +194,19 @@ def markdown_page(told: Mapping[str, Any], stem: str = "classical") -> str:
     if told["not_run"]:
         parts += ["## Too slow, undefined, or run once", markdown_table(words.not_run_table(told))]
     parts += ["## What each family is good for", _FAMILIES]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(_by_sentence(part) for part in parts) + "\n"
+
+
+def _by_sentence(part: str) -> str:
+    """Put each sentence of prose on a line of its own, so that a change shows as what changed."""
+    if part.startswith(("|", "```", "<!--")):
+        return part
+    return "\n".join(
+        re.sub(
+            r"([a-z)`%]{2}[.;]) (?=[A-Z])", r"\1\n" + ("  " if line.startswith("- ") else ""), line
+        )
+        for line in part.splitlines()
+    )
 
 
 _FAMILIES: Final = "\n".join(

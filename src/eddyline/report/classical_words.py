@@ -267,17 +267,23 @@ def not_run_table(told: Mapping[str, Any]) -> Table:
     told
         The document.
     """
-    rows = [
-        [
-            one["key"].partition("/")[2],
-            one["task"],
-            one["state"],
-            number(one.get("spent_s"), 0),
-            one.get("why", "").partition(";")[0],
-        ]
-        for one in told["not_run"]
-    ]
-    return ("method", "set", "what", "CPU s", "why"), rows
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in told["not_run"]:
+        found.setdefault((one["key"], one["state"]), []).append(one)
+    rows = []
+    for (key, state), ours in found.items():
+        spent = [one["spent_s"] for one in ours if "spent_s" in one]
+        why = dict.fromkeys(one.get("why", "").partition(";")[0] for one in ours)
+        rows.append(
+            [
+                key.partition("/")[2] + (" (labels)" if key.startswith("classifier/") else ""),
+                state,
+                ", ".join(one["task"] for one in ours),
+                number(max(spent), 0) if spent else "–",
+                ", ".join(text for text in why if text),
+            ]
+        )
+    return ("method", "what", "sets", "most CPU s of a seed", "why"), rows
 
 
 def sizes(task: Mapping[str, Any]) -> str:
