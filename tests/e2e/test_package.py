@@ -43,7 +43,8 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
         for file in package.rglob("*")
         if file.suffix in {".py", *DATA} and "__pycache__" not in file.parts
     }
-    wanted |= {f"eddyline/examples/{file.name}" for file in (ROOT / "examples").iterdir()}
+    examples = [file for file in (ROOT / "examples").rglob("*") if file.is_file()]
+    wanted |= {f"eddyline/examples/{file.relative_to(ROOT / 'examples')}" for file in examples}
 
     held = set(zipfile.ZipFile(wheel).namelist())
 
