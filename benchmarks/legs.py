@@ -251,7 +251,7 @@ def in_short(rows: list[Row]) -> str:
     base = of(rows, BASE, "beside")
     added = [one for one in methods_of(rows, "beside") if one in METHODS]
     harm = [one for one in added if lowered(base, of(rows, one, "beside"))]
-    told = f"Of {len(added)} added methods {len(harm) or 'none'} lowers a whole case"
+    told = f"Of {len(added)} added methods {len(harm) or 'none'} lowers a whole case that was measured"
     seen = set()
     for one in own_legs():
         seen |= found_on_days(of(rows, one, "alone"))
