@@ -96,7 +96,8 @@ TASKS: Final = (
     *(
         ClassicalTask(
             f"luflow-{task.name.lower()}",
-            f"LUFlow: learn on {', '.join(task.train)}, judge {task.test}",
+            f"LUFlow: learn on {', '.join(task.train)}, judge {task.test}; outliers count as attacks, which "
+            f"are easy to tell from benign flows and hard to tell from one another",
             _luflow_files(task),
             luflow_parts(task),
         )
