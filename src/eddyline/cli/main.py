@@ -70,11 +70,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(bench)
-app.command()(train)
-app.command()(classify)
-app.command()(compare)
-app.command()(tune)
 
 
 COLLECT_AFTER: Final = 100_000
@@ -379,3 +374,10 @@ def version() -> None:
     from importlib.metadata import version as installed
 
     print(installed("eddyline"))
+
+
+app.add_typer(bench)
+app.command()(train)
+app.command()(classify)
+app.command()(compare)
+app.command()(tune)
