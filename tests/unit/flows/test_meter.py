@@ -548,6 +548,16 @@ def test_a_flow_that_is_cut_keeps_its_statistics() -> None:
     assert flows["src2dst_mean_piat_ms"].to_list() == [100_000.0, 0.0]
 
 
+def test_the_end_comes_although_a_flow_that_was_cut_waits_for_others() -> None:
+    """What was cut a moment before the end is later than flows that are still alive then."""
+    long = [(n * 100 * SECOND, ether(ip(A, B, 6, tcp(1, 2, ACK)))) for n in range(19)]
+    other = (1_790 * SECOND, ether(ip(A, B, 17, udp(5, 6))))
+    flows = meter(sorted([*long, other]), batch_rows=1).frame
+
+    assert flows["pkts_out"].to_list() == [18, 1, 1]
+    assert flows["ts_end"].is_sorted()
+
+
 def test_addresses_that_are_driven_out_are_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Far more addresses than are remembered, again and again; each has its own text."""
     monkeypatch.setattr("eddyline.flows.meter.text.CARDS", 8)

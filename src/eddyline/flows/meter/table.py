@@ -244,10 +244,13 @@ def end_some(t: Table, enough: int) -> Word:
     t
         State; its hand moves on.
     enough
-        Ended flows, those that wait already among them, after which it stops at the next notch.
+        Ended flows, those that wait already among them, after which it stops at the next notch; it turns by
+        one notch at least.
     """
     left = t.meta[M_LEFT]
-    while left > 0 and t.meta[M_DONE] < enough:
+    start = left
+    # One notch at least: flows that were cut may wait among the done for what ends before them.
+    while left > 0 and (left == start or t.meta[M_DONE] < enough):
         hand = t.meta[M_HAND]
         row = int64(t.wheel[hand & (NOTCHES - 1)])
         t.wheel[hand & (NOTCHES - 1)] = -1
