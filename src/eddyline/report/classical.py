@@ -227,7 +227,9 @@ _FAMILIES: Final = "\n".join(
 
 CARRIED: Final = (
     "Mean ROC-AUC of one model a day or capture, learned on its first 70 %: judged on the rest of it, on the "
-    "other days or captures of its data set, and on those of another one. Made with `--cross`."
+    "other days or captures of its data set, and on those of another one. Made with `--cross`.\n"
+    "A first version parted the day by groups of hosts; its figures on the same unit were 0.70 "
+    "(`isolation_forest`) and 0.64 (`logistic`), and the parting by time was chosen after seeing them."
 )
 
 
