@@ -50,7 +50,7 @@ class OutlierCap(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> cap = OutlierCap().fit([[0.0], [1.0], [2.0], [3.0], [100.0]])
-    >>> cap.transform([[100.0]])[0, 0], int(cap.n_beyond_[0])
+    >>> float(cap.transform([[100.0]])[0, 0]), int(cap.n_beyond_[0])
     (9.0, 1)
     """
 
