@@ -115,7 +115,7 @@ def chat(bench: Bench, args: Args) -> None:
 
 
 def _put(bench: Bench, address: str, nbytes: int, *, tls: bool) -> None:
-    source = bench.folder / "tmp" / "upload"
+    source = bench.folder / "scratch" / "upload"
     source.write_bytes(b"manifest of goods; " * (nbytes // 19 + 1))
     scheme = "https" if tls else "http"
     url = f"{scheme}://{address}/up/{bench.rng.randrange(10**9)}"
@@ -148,7 +148,7 @@ def mail_send(bench: Bench, args: Args) -> None:
 
 
 def _scp(bench: Bench, address: str, nbytes: int, *, fetch: bool) -> None:
-    local, remote = bench.folder / "tmp" / "scp", bench.folder / "tmp" / "scp-far"
+    local, remote = bench.folder / "scratch" / "scp", bench.folder / "scratch" / "scp-far"
     (remote if fetch else local).write_bytes(b"bill of lading; " * (nbytes // 16 + 1))
     there = f"root@{address}:{remote}"
     ends = [there, str(local)] if fetch else [str(local), there]

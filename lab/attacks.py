@@ -29,7 +29,7 @@ def _bounded(value: int) -> int:
 
 
 def _words(bench: Bench, count: int) -> Path:
-    path = bench.folder / "tmp" / "words"
+    path = bench.folder / "scratch" / "words"
     path.write_text("".join(f"guess{n:04d}\n" for n in range(_bounded(count))))
     return path
 
@@ -118,7 +118,7 @@ def _hydra(bench: Bench, args: Args, service: list[str]) -> None:
     argv = ["hydra", "-I", "-l", name, "-P", words, "-t", str(args["tasks"]), "-w", "5", *service]
     # hydra leaves its restore file where it runs
     subprocess.run(
-        argv, cwd=bench.folder / "tmp", timeout=LIMIT_S, capture_output=True, check=False
+        argv, cwd=bench.folder / "scratch", timeout=LIMIT_S, capture_output=True, check=False
     )
 
 
@@ -165,7 +165,7 @@ def labels(bench: Bench, args: Args) -> None:
 def upload(bench: Bench, args: Args) -> None:
     """Send a large file, in parts, to a server outside."""
     to = bench.world.network.address(args["to"])
-    source = bench.folder / "tmp" / "loot"
+    source = bench.folder / "scratch" / "loot"
     scheme = "https" if args.get("tls", True) else "http"
     for part in range(args["parts"]):
         size = int(args["mbytes"] * 1e6 * bench.rng.uniform(0.7, 1.3))

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def prepare(folder: Path) -> None:
     """Make keys, a certificate, web objects and password files for the servers."""
-    for name in ("www/o", "up", "ftp", "log", "keys", "tmp"):
+    for name in ("www/o", "up", "ftp", "log", "keys", "scratch"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     line = b"The harbour master keeps the log of every tide and every ship. "
     for index, size in enumerate(object_sizes()):
@@ -48,13 +48,13 @@ def _web(host: Host, folder: Path) -> list[list[str]]:
     listen6 = "listen [::]:80; listen [::]:443 ssl;" if host.ip6 else ""
     conf = folder / f"nginx-{host.name}.conf"
     conf.write_text(
-        f"""user root; worker_processes 1; daemon off; pid {folder}/tmp/nginx-{host.name}.pid;
+        f"""user root; worker_processes 1; daemon off; pid {folder}/scratch/nginx-{host.name}.pid;
 error_log {folder}/log/nginx-{host.name}.log;
 events {{ worker_connections 512; }}
 http {{ access_log off; default_type text/html; client_max_body_size 100m; sendfile on;
- client_body_temp_path {folder}/tmp/b-{host.name}; proxy_temp_path {folder}/tmp/p-{host.name};
- fastcgi_temp_path {folder}/tmp/f-{host.name}; uwsgi_temp_path {folder}/tmp/u-{host.name};
- scgi_temp_path {folder}/tmp/s-{host.name};
+ client_body_temp_path {folder}/scratch/b-{host.name}; proxy_temp_path {folder}/scratch/p-{host.name};
+ fastcgi_temp_path {folder}/scratch/f-{host.name}; uwsgi_temp_path {folder}/scratch/u-{host.name};
+ scgi_temp_path {folder}/scratch/s-{host.name};
  server {{ listen 80; listen 443 ssl; {listen6} root {folder}/www;
   ssl_certificate {folder}/keys/tls.crt; ssl_certificate_key {folder}/keys/tls.key;
   location /up/ {{ alias {folder}/up/; dav_methods PUT; create_full_put_path on; }}
@@ -86,7 +86,7 @@ def _ssh(host: Host, folder: Path) -> list[list[str]]:
         f"""Port 22
 HostKey {folder}/keys/host
 AuthorizedKeysFile {folder}/keys/authorized
-PidFile {folder}/tmp/sshd-{host.name}.pid
+PidFile {folder}/scratch/sshd-{host.name}.pid
 UsePAM no
 PermitRootLogin yes
 PasswordAuthentication yes
@@ -101,7 +101,7 @@ Subsystem sftp internal-sftp
 
 def _ntp(host: Host, folder: Path) -> list[list[str]]:
     conf = folder / f"chrony-{host.name}.conf"
-    pid = folder / f"tmp/chrony-{host.name}.pid"
+    pid = folder / f"scratch/chrony-{host.name}.pid"
     conf.write_text(f"local stratum 2\nallow all\ncmdport 0\nbindcmdaddress /\npidfile {pid}\n")
     return [["chronyd", "-x", "-d", "-u", "root", "-f", str(conf)]]
 
