@@ -72,7 +72,7 @@ def compared_with(result: ScanResult) -> str:
         return f"Compared with {name}: {learned} of normal{when}.{families}"
     out = ""
     if model.left_out:
-        out = f" ({plural(model.left_out, 'flow')} of plain attacks left out)"
+        out = f" ({plural(model.left_out, 'flow')} too like an attack to learn from left out)"
     return (
         f"Compared with the capture itself, {learned}{out}: what is common in it counts as normal, "
         "so an attack that fills the capture can hide."
