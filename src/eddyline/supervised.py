@@ -7,7 +7,7 @@ any method (``classifiers``), what the figures are worth (``evaluate``), and inc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from eddyline.classifiers.day_ranks import ranked_by_day
 from eddyline.classifiers.model import LeftOut, Recipe, SiteModel, fit_site_model
 from eddyline.classifiers.periods import DAY_US, Split, periods_of
 from eddyline.classifiers.prior import change_priors, em_priors
-from eddyline.classifiers.voting import HOUR_US, gap_sessions, vote
+from eddyline.classifiers.sessions import trials, voted, votes_wanted
 from eddyline.errors import DataError, ModelError
 from eddyline.features.rows import FlowRows, flow_rows
 from eddyline.features.sets import SETS, flow_set
@@ -32,9 +32,6 @@ MOST_RANGED: Final = 40_000
 
 KIND: Final = "labelled-flows"
 """What the manifest of such a model says beside the format."""
-
-SESSION_GAP_US: Final = HOUR_US
-"""Silence of a pair that ends its session, where sessions vote."""
 
 NORMAL_NAMES: Final = frozenset({"normal", "benign"})
 """Names, in lower case, of a class that is taken for normal where the user names none."""
@@ -62,6 +59,9 @@ class FlowModel:
     normal
         How normal flows of left-out days were judged, to name incidents by class; None when nothing could be
         left out.
+    votes
+        Whether flows of a session vote where nobody says otherwise. Incidents named by class take each flow
+        by itself, for they add up evidence of their own.
     """
 
     site: SiteModel
@@ -70,12 +70,13 @@ class FlowModel:
     recipe: Recipe
     card: Mapping[str, Any] = field(default_factory=dict)
     normal: ClassNormal | None = None
+    votes: bool = False
 
     def classify(
         self,
         batches: Iterable[FlowBatch],
         *,
-        sessions: bool = False,
+        sessions: bool | None = None,
         prior_correction: bool = False,
     ) -> pl.DataFrame:
         """Give each flow its class; however the flows are cut into batches.
@@ -85,7 +86,8 @@ class FlowModel:
         batches
             Flows in event-time order.
         sessions
-            True to let the flows of a pair vote, each with those before it, until an hour's silence.
+            Whether flows of a pair's service vote, each with those before it, until ten minutes' silence;
+            None for what left-out training days said (``votes``).
         prior_correction
             True to estimate how common the classes are from all these flows, and to follow it. A flow's
             verdict then depends on the others: this is transductive.
@@ -105,7 +107,7 @@ class FlowModel:
         return self.judge(rows, sessions=sessions, prior_correction=prior_correction)
 
     def judge(
-        self, rows: FlowRows, *, sessions: bool = False, prior_correction: bool = False
+        self, rows: FlowRows, *, sessions: bool | None = None, prior_correction: bool = False
     ) -> pl.DataFrame:
         """Give each row its class; see ``classify``.
 
@@ -114,7 +116,7 @@ class FlowModel:
         rows
             Flows of one stream, of the model's feature set.
         sessions
-            True to let the flows of a pair vote.
+            Whether flows of a session vote; None for ``votes``.
         prior_correction
             True to follow the class shares of these rows.
         """
@@ -124,11 +126,8 @@ class FlowModel:
         if prior_correction:
             assumed = site.classifier.priors_
             shares = change_priors(shares, assumed, em_priors(shares, assumed))
-        if sessions:
-            times = rows.frame["ts_end"].to_numpy()
-            shares = vote(
-                shares, gap_sessions(rows.pairs, times, SESSION_GAP_US), times=times, causal=True
-            )
+        if self.votes if sessions is None else sessions:
+            shares = voted(shares, rows.services, rows.frame["ts_end"].to_numpy())
         strata = site.strata(rows.keys, len(rows))
         decided = site.classes[site.decide(shares, strata)]
         told = [] if rows.labels is None else [rows.labels.alias("label")]
@@ -160,6 +159,8 @@ class FlowModel:
             "crowding": self.recipe.crowding,
             "day_ranks": self.recipe.day_ranks,
             "grouped": self.recipe.grouped,
+            "sessions": self.recipe.sessions,
+            "votes": self.votes,
             "card": dict(self.card),
         }
         told = {} if self.normal is None else {"normal_flows": self.normal.to_arrays()}
@@ -197,7 +198,9 @@ class FlowModel:
                 crowding=float(manifest["crowding"]),
                 day_ranks=bool(manifest["day_ranks"]),
                 grouped=bool(manifest["grouped"]),
+                sessions=str(manifest["sessions"]),
             )
+            votes = bool(manifest["votes"])
             feature_set, names = str(manifest["feature_set"]), tuple(manifest["names"])
             card = dict(manifest["card"])
             known = feature_set in SETS and names == flow_set(feature_set).names
@@ -212,7 +215,7 @@ class FlowModel:
                 f"{path.name}: was trained on other features than {feature_set!r} has; train again"
             )
             raise ModelError(message)
-        return cls(site, feature_set, names, recipe, card, normal)
+        return cls(site, feature_set, names, recipe, card, normal, votes)
 
 
 def train(
@@ -284,14 +287,18 @@ def train_rows(
     chosen = recipe or Recipe()
     if split == "group":
         chosen = replace(chosen, memory=False)
+    votes_wanted(chosen.sessions, ())  # a wrong choice is told before anything is trained
     rows = _scaled(rows, chosen)
     assert rows.labels is not None  # noqa: S101 - as above
     labelled = rows.labels.is_not_null().to_numpy()
     y = rows.labels.drop_nulls().to_numpy().astype(np.str_)
     keys = [key[labelled] for key in rows.keys]
     normal = _called_normal(y) if normal is None else normal
-    periods = periods_of(rows.frame["ts_end"].to_numpy()[labelled], keys[0], split)
+    times = rows.frame["ts_end"].to_numpy()[labelled]
+    periods = periods_of(times, keys[0], split)
     site = fit_site_model(rows.X[labelled], y, keys, periods, recipe=chosen, normal=normal)
+    tried = trials(site, np.searchsorted(site.classes, y), keys[-1], times)
+    votes = votes_wanted(chosen.sessions, tried)
     card = {
         "rows": len(y),
         "unlabelled": int((~labelled).sum()),
@@ -300,10 +307,12 @@ def train_rows(
         "split": split,
         "periods": site.periods,
         "left_out": [_told(part) for part in site.left_out],
+        "sessions": {"vote": votes, "tried": [asdict(trial) for trial in tried]},
     }
     names = flow_set(feature_set).names
     kept = np.flatnonzero(labelled)
-    return FlowModel(site, feature_set, names, chosen, card, _normal_flows(rows, kept, y, site))
+    told = _normal_flows(rows, kept, y, site)
+    return FlowModel(site, feature_set, names, chosen, card, told, votes)
 
 
 def _normal_flows(

@@ -89,6 +89,31 @@ def test_without_prior_correction_later_flows_do_not_matter(model):
     assert first.equals(model.classify([new], sessions=True)[:90])
 
 
+def test_sessions_vote_as_trained_unless_told_otherwise(model, tmp_path):
+    new = traffic(5, days=1)
+    voting = replace(model, votes=True)
+    voting.save(tmp_path / "votes.eddy")
+    loaded = FlowModel.load(tmp_path / "votes.eddy")
+
+    assert voting.classify([new]).equals(model.classify([new], sessions=True))
+    assert voting.classify([new], sessions=False).equals(model.classify([new], sessions=False))
+    assert loaded.votes
+    assert loaded.classify([new]).equals(voting.classify([new]))
+
+
+def test_the_card_says_what_votes_were_worth(model):
+    told = model.card["sessions"]
+
+    assert told["vote"] == model.votes
+    assert [one["period"] for one in told["tried"]] == [0, 1, 2]
+    assert all(0 < one[name] <= 1 for one in told["tried"] for name in ("alone", "voted"))
+
+
+def test_an_unknown_choice_of_sessions_is_refused_before_training():
+    with pytest.raises(UsageError, match="got 'perhaps'"):
+        train([traffic()], recipe=Recipe(sessions="perhaps"))
+
+
 def test_the_file_gives_identical_outputs(model, tmp_path):
     path = tmp_path / "site.eddy"
     model.save(path)

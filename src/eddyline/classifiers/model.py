@@ -4,7 +4,8 @@ What belongs here: the order of the parts, and what left-out days say of them. W
 (``supervised.py``), any one method, and the features.
 
 The parts, in order: columns of memory beside the features; the classifier; probabilities under other class
-shares, where the caller asks for it; votes of sessions, likewise; decision weights.
+shares, where the caller asks for it; votes of sessions (``sessions.py``), where left-out days speak for them;
+decision weights.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Recipe:
     grouped
         Whether the classifier, too, sets whole periods aside to know when to stop; for those that would
         otherwise set rows aside, near copies of the ones they learn.
+    sessions
+        Whether flows of a session vote: ``on``, ``off``, or ``auto`` for what left-out periods say.
     """
 
     method: str = "boosting"
@@ -66,6 +69,7 @@ class Recipe:
     crowding: float = 1.0
     day_ranks: bool = False
     grouped: bool = False
+    sessions: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +86,15 @@ class LeftOut:
         Places of its rows among those that were trained on, shape ``(n,)``.
     odds
         What ``SiteModel.odds`` says of them with the final weights, shape ``(n, k)``.
+    part
+        Probabilities, truth and strata, as the model that had not seen the period gave them.
     """
 
     period: int
     confusion: Integers
     rows: Integers
     odds: Floats
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +393,7 @@ def _weighed(
         decided = final.decide(part.probabilities, part.strata)
         np.add.at(confusion, (part.codes, decided), 1)
         odds = final.odds(part.probabilities, part.strata)
-        told.append(LeftOut(day, confusion, np.flatnonzero(days == day), odds))
+        told.append(LeftOut(day, confusion, np.flatnonzero(days == day), odds, part))
     return SiteModel(
         model.classifier, model.memories, weights, model.normal, model.periods, tuple(told)
     )

@@ -30,7 +30,7 @@ def run_classify(
     model: Path,
     out: str | None,
     *,
-    sessions: bool,
+    sessions: bool | None,
     prior_correction: bool,
     columns: Sequence[str] | None,
     quiet: bool,
@@ -46,7 +46,7 @@ def run_classify(
     out
         Table to write, by its suffix; ``"-"`` for JSON lines on stdout; None for none.
     sessions
-        True to let the flows of a pair vote.
+        Whether flows of a session vote; None for what the model says.
     prior_correction
         True to follow the class shares of these flows.
     columns
@@ -74,6 +74,10 @@ def run_classify(
         _write(table, out)
     if not quiet and out != "-":
         _tell(judge, table, report, transductive=prior_correction)
+        if judge.votes and sessions is None:
+            print(
+                "  flows of a session voted, as left-out training days had it; see --no-sessions"
+            )
         if out is not None:
             print(f"  next: eddyline canvas {out} -o canvas.html")
     return 0

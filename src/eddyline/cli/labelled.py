@@ -56,6 +56,13 @@ def train(
             help="standard, log or quantile of methods that scale; per_day_quantile ranks each day.",
         ),
     ] = None,
+    sessions: Annotated[
+        str,
+        typer.Option(
+            "--sessions",
+            help="Whether flows of a session vote: on, off, or auto by left-out days.",
+        ),
+    ] = "auto",
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -75,6 +82,7 @@ def train(
         quiet=quiet,
         scaling=scaling,
         params=params,
+        sessions=sessions,
     )
     raise typer.Exit(code)
 
@@ -87,9 +95,12 @@ def classify(
         typer.Option("-o", "--out", help="Table (.parquet, .csv, .jsonl), or - for JSON lines."),
     ] = None,
     sessions: Annotated[
-        bool,
-        typer.Option("--sessions", help="Let the flows of a pair vote, each with those before."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--sessions/--no-sessions",
+            help="Let the flows of a pair's service vote, each with those before; else as trained.",
+        ),
+    ] = None,
     prior_correction: Annotated[
         bool,
         typer.Option("--prior-correction", help="Follow the class shares of these flows."),

@@ -64,7 +64,7 @@ class Row:
     split
         What ``eddyline train`` leaves out together.
     sessions
-        Whether flows of a pair vote.
+        Whether flows of a session vote; None for what left-out training days say.
     """
 
     name: str
@@ -74,12 +74,13 @@ class Row:
     transductive: bool = False
     method: str = "boosting"
     split: str = "auto"
-    sessions: bool = False
+    sessions: bool | None = None
 
 
 ROWS: Final = (
     Row("default", "trained", "around", "`eddyline train` and `classify` without options"),
-    Row("default, sessions", "trained", "around", "with `--sessions`", sessions=True),
+    Row("default, votes", "trained", "around", "with `--sessions`", sessions=True),
+    Row("default, no votes", "trained", "around", "with `--no-sessions`", sessions=False),
     Row("default, pairs apart", "trained", "around", "with `--split group`", split="group"),
     Row("default, noip+", "trained", "flow-noip+", "with `--features flow-noip+`"),
     Row("boosting, around", "plain", "around", "boosting, the most probable class"),

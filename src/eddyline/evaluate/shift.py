@@ -58,7 +58,8 @@ ROWS: Final = (
     Row("flow alone", False, "boosting on what a flow says by itself, most probable class"),
     Row("surroundings", False, "boosting on the set `around`, most probable class"),
     Row("default", False, "`eddyline train`: surroundings, memory of pairs, copies count as one"),
-    Row("default, sessions", False, "the default with `classify --sessions`"),
+    Row("default, votes", False, "the default with `classify --sessions`"),
+    Row("default, no votes", False, "the default with `classify --no-sessions`"),
     Row("default, EM", True, "the default with `classify --prior-correction`"),
     Row("default, weights", False, "the default with decision weights by stratum"),
 )
@@ -80,6 +81,9 @@ class Run:
         Rows = true, columns = predicted, in the order of ``CLASSES``.
     left_out
         Mean macro F1 over the left-out training days, when there are any: what was known beforehand.
+    votes
+        Whether flows of a session voted because left-out training days had said so; None where that was not
+        asked.
     """
 
     task: str
@@ -87,6 +91,7 @@ class Run:
     seed: int
     confusion: Integers
     left_out: float | None = None
+    votes: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,11 @@ def joined(parts: Sequence[FlowRows]) -> FlowRows:
 def _runs(task: Task, seed: int, method: str, training: FlowRows, test: FlowRows) -> Iterator[Run]:
     truth = _labels(test)
 
-    def run(row: str, predicted: Any, left_out: float | None = None) -> Run:
-        return Run(task.name, row, seed, confusion_matrix(truth, predicted, CLASSES), left_out)
+    def run(
+        row: str, predicted: Any, left_out: float | None = None, votes: bool | None = None
+    ) -> Run:
+        counts = confusion_matrix(truth, predicted, CLASSES)
+        return Run(task.name, row, seed, counts, left_out, votes)
 
     for row, columns in ((BASE, ALONE), ("surroundings", training.X.shape[1])):
         classifier = classifier_class(method)(seed=seed)
@@ -181,10 +189,12 @@ def _runs(task: Task, seed: int, method: str, training: FlowRows, test: FlowRows
     recipe = Recipe(method=method, params={"seed": seed})
     for row, chosen in (("default", recipe), ("default, weights", replace(recipe, weighed=True))):
         model = train_rows(training, recipe=chosen, feature_set=FEATURE_SET)
-        known = float(np.mean([part["f1"] for part in model.card["left_out"]]))
-        yield run(row, _verdicts(model, test), known)
+        judged = "voted" if model.votes else "alone"
+        known = float(np.mean([trial[judged] for trial in model.card["sessions"]["tried"]]))
+        yield run(row, _verdicts(model, test), known, model.votes)
         if row == "default":
-            yield run("default, sessions", _verdicts(model, test, sessions=True))
+            yield run("default, votes", _verdicts(model, test, sessions=True))
+            yield run("default, no votes", _verdicts(model, test, sessions=False))
             yield run("default, EM", _verdicts(model, test, prior_correction=True))
 
 
@@ -253,6 +263,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
                 "seed": run.seed,
                 "confusion": run.confusion.tolist(),
                 "left_out_macro_f1": run.left_out,
+                "votes": run.votes,
             }
             for run in runs
         ],
@@ -274,6 +285,7 @@ def runs_of(documents: Sequence[dict[str, Any]]) -> list[Run]:
             int(run["seed"]),
             np.array(run["confusion"], np.int64),
             run["left_out_macro_f1"],
+            run.get("votes"),
         )
         for one in documents
         for run in one["runs"]

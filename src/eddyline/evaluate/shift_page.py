@@ -50,12 +50,18 @@ def page(runs: Sequence[Run]) -> str:
             f"{mine[0].score.n} seeds; always {CLASSES[best]}: {floor:.3f}."
         )
         rows = "\n".join(_row(one) for one in mine)
+        asked = [run.votes for run in runs if (run.task, run.row) == (task.name, "default")]
+        rows += f"\n\n{_votes(asked)}" if None not in asked else ""
         names = " | ".join(f"F1 {name}" for name in CLASSES)
         parts.append(
             f"{head}\n\n| row | {names} | score | macro F1 − {BASE} |\n"
             f"| --- | --- | --- | --- | --- | --- |\n{rows}\n\n{NOT_RUN}."
         )
     return "\n\n".join(parts)
+
+
+def _votes(asked: Sequence[bool | None]) -> str:
+    return f"Left-out training days had sessions vote with {sum(map(bool, asked))} of {len(asked)} seeds."
 
 
 def _row(one: Told) -> str:
