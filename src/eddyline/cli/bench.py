@@ -27,7 +27,9 @@ def contamination(
     ] = Path("contamination.jsonl"),
     protocol: Annotated[
         str,
-        typer.Option(help="full, small, or choice and families, which never read the test file."),
+        typer.Option(
+            help="full, small, or choice, families, shifted: these never read the test file."
+        ),
     ] = "full",
     methods: Annotated[
         str, typer.Option(help="Methods with commas between, all, or sweeps.")

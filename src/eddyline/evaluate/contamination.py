@@ -1,11 +1,8 @@
 """The contamination experiment on NSL-KDD: learn with 0 to 15 % attacks in the training, judge the test file.
 
-What belongs here: which rows each run learns from and is judged on, running the rivals, keeping what was
-measured. What does not: the rivals (``contamination_methods.py``) and the tables of the page
-(``contamination_tables.py``).
-
-Four protocols: ``full`` is the published one; ``small`` learns from 6,000 normal rows of the test file;
-``choice`` and ``families`` never look at the test file and are what a default may be chosen on.
+What belongs here: running the rivals and keeping what was measured. What does not: which rows a run learns
+from and is judged on (``contamination_tasks.py``), the rivals (``contamination_methods.py``) and the tables
+of the page (``contamination_tables.py``).
 """
 
 from __future__ import annotations
@@ -23,51 +20,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from eddyline.detectors.union import Union
 from eddyline.errors import UsageError
 from eddyline.evaluate.contamination_methods import METHODS, SWEEPS, UNIONS, Method
+from eddyline.evaluate.contamination_tasks import Task, task
 from eddyline.evaluate.corpora.nsl_kdd import (
     CONTAMINATION,
-    Drawn,
     NslKdd,
-    NslTable,
-    Truth,
-    draw_small,
-    draw_training,
-    mix,
 )
-from eddyline.tables import Floats, Integers
 
 Figures = tuple[float, float, float, float]
 """AUROC, average precision, CPU seconds of fitting and of scoring."""
 
-PROTOCOLS: Final = ("full", "small", "choice", "families")
-
 DEFAULT_METHOD: Final = "union_rvae"
 """The default among densities, ``learn --method union``: chosen on the ``families`` protocol by the rule of
 ``benchmarks/default_density.py``."""
-
-CHOICE_HELD: Final = 0.3
-"""Share of the groups of near-equal normal rows that ``choice`` does not learn from."""
-
-CHOICE_NORMALS: Final = 3_000
-"""Most groups of normal rows that ``choice`` judges, one row of each."""
-
-GROUPED_BY: Final = ("src_bytes", "dst_bytes")
-"""Columns that, with the service, tell near-equal rows; the table is full of them."""
-
-CHOICE_ATTACKS: Final = 1_500
-"""Most attacks of known kinds, and as many of unseen kinds, that ``choice`` judges."""
-
-UNSEEN_KINDS: Final = 8
-"""Kinds of attack, of 22, that ``choice`` keeps out of its training rows."""
-
-FAMILIES: Final = {
-    "denial": ("back", "land", "neptune", "pod", "smurf", "teardrop"),
-    "probing": ("ipsweep", "nmap", "portsweep", "satan"),
-    "remote to local": (
-        "ftp_write", "guess_passwd", "imap", "multihop", "phf", "spy", "warezclient", "warezmaster",
-    ),
-    "user to root": ("buffer_overflow", "loadmodule", "perl", "rootkit"),
-}  # fmt: skip
-"""Families of the attacks of ``KDDTrain+``, as its authors group them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +41,7 @@ class Run:
     Parameters
     ----------
     protocol
-        One of ``PROTOCOLS``.
+        One of ``contamination_tasks.PROTOCOLS``.
     method
         Key of the rival.
     preprocessing
@@ -110,25 +74,6 @@ class Run:
         return (self.protocol, self.method, self.preprocessing, self.share, self.seed)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Rows to learn from and rows to judge.
-
-    Parameters
-    ----------
-    drawn
-        Training rows; their truth is for figures only.
-    X
-        Rows to judge, shape ``(n, 122)``.
-    is_attack
-        Their truth, shape ``(n,)``.
-    """
-
-    drawn: Drawn
-    X: Floats
-    is_attack: Truth
-
-
 def method_named(name: str) -> Method:
     """Give the rival of that key.
 
@@ -148,86 +93,6 @@ def method_named(name: str) -> Method:
     known = ", ".join(method.name for method in METHODS)
     message = f"a method must be one of {known}, got {name!r}; check the spelling"
     raise UsageError(message)
-
-
-def task(corpus: NslKdd, protocol: str, share: float, seed: int) -> Task:
-    """Draw one task.
-
-    Parameters
-    ----------
-    corpus
-        Both files; ``choice`` and ``families`` look at ``train`` only.
-    protocol
-        One of ``PROTOCOLS``.
-    share
-        Attacks as a share of the training rows.
-    seed
-        Start of the randomness.
-
-    Raises
-    ------
-    UsageError
-        When the protocol is unknown.
-    """
-    if protocol == "full":
-        return Task(draw_training(corpus, share, seed), corpus.test.X, corpus.test.is_attack)
-    if protocol == "small":
-        return Task(*draw_small(corpus, share, seed))
-    if protocol == "choice":
-        return _choice(corpus, share, seed)
-    if protocol == "families":
-        return _families(corpus, share, seed)
-    message = f"a protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}; use full"
-    raise UsageError(message)
-
-
-def _choice(corpus: NslKdd, share: float, seed: int) -> Task:
-    """Split the training file; nothing near-equal to a judged normal row is learned from.
-
-    Normal rows are split by groups of one service and equal bytes, since rows dealt at random would find
-    their own copies. Eight kinds of attack are judged but never learned from, none of
-    them the commonest, without which too few attacks would be left to contaminate with.
-    """
-    table = corpus.train
-    rng = np.random.default_rng(1_000 + seed)
-    learned, usual = _split_normal(table, rng)
-    kinds, sizes = np.unique(table.labels[table.is_attack], return_counts=True)
-    unseen = rng.choice(np.delete(kinds, sizes.argmax()), UNSEEN_KINDS, replace=False)
-    attacks = rng.permutation(np.flatnonzero(table.is_attack))
-    is_unseen = np.isin(table.labels[attacks], unseen)
-    known, fresh = attacks[~is_unseen], attacks[is_unseen]
-    half = len(known) // 2
-    drawn = mix(table, learned, known[:half], share, seed)
-    rows = np.concatenate([usual, known[half:][:CHOICE_ATTACKS], fresh[:CHOICE_ATTACKS]])
-    return Task(drawn, table.X[rows], table.is_attack[rows])
-
-
-def _split_normal(table: NslTable, rng: np.random.Generator) -> tuple[Integers, Integers]:
-    """Deal normal rows by groups of one service and equal bytes: row numbers to learn from and to judge."""
-    normal = rng.permutation(np.flatnonzero(~table.is_attack))
-    _, service = np.unique(table.services[normal], return_inverse=True)
-    numbers = [table.X[normal, table.names.index(name)] for name in GROUPED_BY]
-    _, first, group = np.unique(
-        np.stack([service, *numbers], axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    held = rng.random(len(first)) < CHOICE_HELD
-    learned, usual = normal[~held[group.ravel()]], normal[first[held]]
-    return learned, rng.permutation(usual)[:CHOICE_NORMALS]
-
-
-def _families(corpus: NslKdd, share: float, seed: int) -> Task:
-    """Split the training file by families of attack: one is judged and none of it learned from.
-
-    The seed names the family that is left out, each in turn; attacks of the other three contaminate.
-    """
-    table = corpus.train
-    rng = np.random.default_rng(2_000 + seed)
-    learned, usual = _split_normal(table, rng)
-    fresh = np.isin(table.labels, list(FAMILIES.values())[seed % len(FAMILIES)])
-    judged = rng.permutation(np.flatnonzero(table.is_attack & fresh))[:CHOICE_ATTACKS]
-    known = np.flatnonzero(table.is_attack & ~fresh)
-    rows = np.concatenate([usual, judged])
-    return Task(mix(table, learned, known, share, seed), table.X[rows], table.is_attack[rows])
 
 
 def measure(method: Method, rows: Task, preprocessing: str, seed: int) -> dict[str, Figures]:
@@ -256,8 +121,8 @@ def measure(method: Method, rows: Task, preprocessing: str, seed: int) -> dict[s
     spent = middle - start, time.process_time() - middle
     return {
         name: (
-            float(roc_auc_score(rows.is_attack, scores)),
-            float(average_precision_score(rows.is_attack, scores)),
+            float(roc_auc_score(rows.is_attack, scores, sample_weight=rows.weights)),
+            float(average_precision_score(rows.is_attack, scores, sample_weight=rows.weights)),
             *spent,
         )
         for name, scores in asked.items()

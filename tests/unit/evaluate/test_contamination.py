@@ -17,7 +17,6 @@ from eddyline.evaluate.contamination import (
     plan,
     read_runs,
     run_all,
-    task,
 )
 from eddyline.evaluate.contamination_methods import METHODS, SWEEPS
 from eddyline.evaluate.contamination_tables import (
@@ -29,6 +28,7 @@ from eddyline.evaluate.contamination_tables import (
     paired,
     table,
 )
+from eddyline.evaluate.contamination_tasks import task
 from eddyline.evaluate.corpora.nsl_kdd import FEATURES, NslKdd, parse_nsl_kdd, read_nsl_kdd
 
 FOLDER = Path(__file__).parents[4] / "shared" / "data" / "nsl-kdd"
@@ -38,15 +38,18 @@ def corpus() -> NslKdd:
     """A table of the published shape in miniature: usual rows, and attacks with many bytes."""
     rng = np.random.default_rng(0)
 
-    def line(label: str) -> str:
+    def line(label: str, service: str = "http") -> str:
         cells = dict.fromkeys(FEATURES, "0")
         size = rng.integers(1, 5_000) * (1 if label == "normal" else 10_000)
-        cells |= {"protocol_type": "tcp", "service": "http", "flag": "SF", "src_bytes": str(size)}
+        cells |= {"protocol_type": "tcp", "service": service, "flag": "SF"}
+        cells |= {"src_bytes": str(size)}
         cells |= {"dst_bytes": str(rng.integers(1, 5_000)), "count": str(rng.integers(1, 50))}
-        return ",".join([*cells.values(), label, "21"])
+        hard = "11" if label == "normal" and rng.random() < 0.1 else "21"
+        return ",".join([*cells.values(), label, hard])
 
     kinds = ["neptune", *(f"kind{i}" for i in range(12))]
-    train = [line("normal") for _ in range(1_500)]
+    train = [line("normal") for _ in range(1_300)]
+    train += [line("normal", "smtp") for _ in range(200)]
     train += [line(kinds[0]) for _ in range(900)]
     train += [line(kind) for kind in kinds[1:] for _ in range(60)]
     test = [line("normal") for _ in range(300)] + [line("kind1") for _ in range(100)]
@@ -79,6 +82,30 @@ def test_families_judges_the_one_that_it_never_learned() -> None:
     assert not {tuple(row) for row in found.X} & learned
     assert found.drawn.is_attack.mean() == pytest.approx(0.1, abs=0.01)
     assert not found.is_attack.all()
+
+
+def test_shifted_judges_services_and_a_family_that_it_never_learned() -> None:
+    table_of = corpus()
+    found = task(table_of, "shifted", 0.1, 0)
+    place = table_of.train.names.index("service=smtp")
+    neptune = {tuple(row) for row in table_of.train.X[table_of.train.labels == "neptune"]}
+    learned = {tuple(row) for row in found.drawn.X}
+    judged = {tuple(row) for row in found.X}
+    far = found.X[:, place] == 1
+    weights = found.weights
+    assert weights is not None
+
+    assert not judged & learned
+    assert not found.drawn.X[:, place].any()
+    assert not learned & neptune
+    assert judged & neptune
+    # Four groups weigh the same: services known or not, families known or not.
+    assert weights.sum() == pytest.approx(4)
+    assert weights[~found.is_attack & far].sum() == pytest.approx(1)
+    assert weights[[tuple(row) in neptune for row in found.X]].sum() == pytest.approx(1)
+    # A row that 11 of 21 classifiers got right weighs eleven times one that all did.
+    usual = np.unique(weights[~found.is_attack & ~far].round(9))
+    assert usual.max() / usual.min() == pytest.approx(11, rel=1e-3)
 
 
 def test_a_broken_off_run_goes_on_and_repeats(tmp_path: Path) -> None:
