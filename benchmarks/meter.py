@@ -25,16 +25,17 @@ from pathlib import Path
 
 NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 EDDYLINE = """
-import atexit, gc, mmap, os, sys
+import atexit, gc, os, sys
+from pathlib import Path
 gc.set_threshold(100_000, 20, 100)  # these three as the command line does
 atexit.register(gc.freeze)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from eddyline.read import pcap
 from eddyline.read.ingest import IngestReport
-with open(sys.argv[1], "rb") as file:
-    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-flows = 0
-for batch in pcap.read(data, name="bench", report=IngestReport(), statistics=True):
+from eddyline.read.source import Source
+report, flows = IngestReport(), 0
+data = Source("bench", Path(sys.argv[1]), named=True).open(report)
+for batch in pcap.read(data, name="bench", report=report, statistics=True):
     flows += len(batch)
 print(flows)
 """

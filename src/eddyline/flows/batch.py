@@ -75,25 +75,8 @@ class FlowBatch:
                 f"{frame.height} flows; pass one label a flow"
             )
             raise DataError(message)
-        present = set(frame.columns)
-        columns = [
-            (
-                pl.col(name).cast(dtype)
-                if name in present
-                else pl.lit(None, dtype=dtype).alias(name)
-            )
-            for name, dtype in CORE_SCHEMA.items()
-            if name != "quality"
-        ]
-        quality = pl.col("quality").fill_null(0) if "quality" in present else pl.lit(0)
-        columns.append(quality.cast(pl.UInt16).alias("quality"))
-        columns.extend(
-            pl.col(name).cast(dtype)
-            for name, dtype in STATISTICS_SCHEMA.items()
-            if name in present
-        )
         try:
-            typed = frame.select(columns)
+            typed = pl.DataFrame(_typed(frame))
         except pl.exceptions.PolarsError as error:
             message = f"a flow's columns must have the record's types; {error}"
             raise DataError(message) from error
@@ -145,3 +128,21 @@ class FlowBatch:
         order = self.frame.select(pl.arg_sort_by(["ts_end", "ts", "uid"])).to_series()
         labels = None if self.labels is None else self.labels[order]
         return FlowBatch(self.frame[order], labels)
+
+
+def _typed(frame: pl.DataFrame) -> list[pl.Series]:
+    """Give a frame's columns in the record's order and types; one that has its type is taken as it is."""
+    given = {column.name: column for column in frame.get_columns()}
+    columns: list[pl.Series] = []
+    for name, dtype in (*CORE_SCHEMA.items(), *STATISTICS_SCHEMA.items()):
+        column = given.get(name)
+        if column is None:
+            if name in STATISTICS_SCHEMA:
+                continue
+            column = pl.Series(name, [None], dtype).new_from_index(0, frame.height)
+        elif column.dtype != dtype:
+            column = column.cast(dtype)
+        if name == "quality" and column.has_nulls():
+            column = column.fill_null(0)
+        columns.append(column)
+    return columns

@@ -7,6 +7,8 @@ does not: what a field means.
 from __future__ import annotations
 
 import mmap
+import os
+import weakref
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,9 +26,43 @@ LONGEST_LINE: Final = 1 << 20
 
 
 class Mapped(mmap.mmap):
-    """A mapped file that knows its path, for libraries that would copy anything but a path."""
+    """A mapped file that knows its path, for libraries that would copy anything but a path.
+
+    It can also be read into memory of the reader's: pages that are mapped enter the process a few at a time,
+    and for a file that is read once, from end to end, that costs more than copying them.
+    """
 
     path: str = ""
+    descriptor: int = -1
+    """Open for reading as long as this lives; −1 when it is not."""
+
+    def keep_open(self, descriptor: int) -> None:
+        """Let the file be read by ``read_into`` too.
+
+        Parameters
+        ----------
+        descriptor
+            Of the mapped file; it is duplicated.
+        """
+        self.descriptor = os.dup(descriptor)
+        weakref.finalize(self, os.close, self.descriptor)
+
+    def read_into(self, memory: memoryview, offset: int) -> int:
+        """Copy bytes of the file; gives how many, 0 at its end.
+
+        Parameters
+        ----------
+        memory
+            Filled from its start on.
+        offset
+            Where in the file.
+
+        Raises
+        ------
+        OSError
+            When the file can no longer be read.
+        """
+        return os.preadv(self.descriptor, [memory], offset)
 
 
 Data = bytes | mmap.mmap

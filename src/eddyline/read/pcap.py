@@ -30,8 +30,8 @@ from eddyline.read.packets import (
     S_POSITION,
     S_STATUS,
     S_SWAPPED,
+    Capture,
     Data,
-    as_bytes,
     meter_packets,
 )
 
@@ -95,7 +95,7 @@ def index(data: NDArray[np.uint8], state: Any, packets: NDArray[np.int64]) -> Wo
     Parameters
     ----------
     data
-        The whole file.
+        The file, or a piece of it.
     state
         One array: the ``S_`` numbers.
     packets
@@ -181,8 +181,8 @@ def read(
     InputError
         When the file header is not that of a pcap file, or is cut.
     """
-    content = as_bytes(data)
-    head = content[:HEADER_BYTES].tobytes()
+    capture = Capture(data, in_pieces=True)
+    head = capture.piece[:HEADER_BYTES].tobytes()
     if not sniff(head) or len(head) < HEADER_BYTES:
         message = (
             f"{name}: a pcap file begins with a header of {HEADER_BYTES} bytes that names its byte order, "
@@ -202,4 +202,4 @@ def read(
     version = int.from_bytes(head[4:6], order), int.from_bytes(head[6:8], order)
     numbers[S_LENGTHS] = _order_of_lengths(version)
     meter = Meter(name, statistics=statistics, batch_rows=batch_rows)
-    yield from meter_packets(content, meter, index, (numbers,), report, progress)
+    yield from meter_packets(capture, meter, index, (numbers,), report, progress)

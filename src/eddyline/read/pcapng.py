@@ -29,8 +29,8 @@ from eddyline.read.packets import (
     S_POSITION,
     S_STATUS,
     S_SWAPPED,
+    Capture,
     Data,
-    as_bytes,
     meter_packets,
 )
 from eddyline.read.pcap import word
@@ -271,8 +271,8 @@ def read(
     InputError
         When the file does not begin with a section header.
     """
-    content = as_bytes(data)
-    head = content[:12].tobytes()
+    capture = Capture(data, in_pieces=False)
+    head = capture.piece[:12].tobytes()
     if not sniff(head):
         message = (
             f"{name}: a pcapng file begins with a section header block, got {head.hex()!r}; "
@@ -283,4 +283,4 @@ def read(
     numbers[S_STATUS] = MORE
     interfaces = np.zeros((MOST_INTERFACES, I_COLUMNS), dtype=np.int64)
     meter = Meter(name, statistics=statistics, batch_rows=batch_rows)
-    yield from meter_packets(content, meter, index, (numbers, interfaces), report, progress)
+    yield from meter_packets(capture, meter, index, (numbers, interfaces), report, progress)

@@ -112,6 +112,7 @@ class Source:
                     return b""
                 mapped = Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
                 mapped.path = str(self.path.resolve())
+                mapped.keep_open(file.fileno())
                 return mapped
         except (OSError, ValueError) as error:
             raise _unreadable(self.name, error) from error

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eddyline.errors import InputError
 from eddyline.flows.batch import FlowBatch
-from eddyline.read import pcap
+from eddyline.read import packets, pcap
 from eddyline.read.ingest import IngestReport
+from eddyline.read.source import Source
 
 FRAME = (
     bytes(12)
@@ -123,3 +126,45 @@ def test_progress_ends_at_the_end() -> None:
     assert told == sorted(told)
     assert told[-1] == len(content)
     assert len(told) > 1
+
+
+def read_file(path: Path, content: bytes) -> tuple[FlowBatch, IngestReport]:
+    """Write a file and read it as the command line does."""
+    path.write_bytes(content)
+    report = IngestReport()
+    data = Source("x.pcap", path, named=True).open(report)
+    return FlowBatch.concat(list(pcap.read(data, name="x.pcap", report=report))), report
+
+
+@pytest.mark.parametrize("piece", [200, 201, 263, 1 << 20])
+@pytest.mark.parametrize("rest", [b"", b"x", bytes(15), record("<", 2, 0)[:30], b"\xff" * 40])
+def test_a_file_in_pieces_gives_what_it_gives_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, rest: bytes
+) -> None:
+    """Wherever a piece ends, inside a header, a packet or between, flows and account are the same."""
+    monkeypatch.setattr(packets, "PIECE_BYTES", piece)
+    content = header("<") + b"".join(record("<", 1 + i, i) for i in range(50)) + rest
+
+    flows, report = read(content)
+    in_pieces, told = read_file(tmp_path / "x.pcap", content)
+
+    assert in_pieces.frame.equals(flows.frame)
+    assert told == report
+
+
+def test_a_file_that_is_cut_while_it_is_read_gives_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was there is metered, and the report says that the file ended too soon."""
+    monkeypatch.setattr(packets, "PIECE_BYTES", 200)
+    path, one = tmp_path / "x.pcap", record("<", 1, 0)
+    path.write_bytes(header("<") + one * 50)
+    report = IngestReport()
+    data = Source("x.pcap", path, named=True).open(report)
+    os.truncate(path, len(header("<")) + 10 * len(one) + 20)
+
+    flows = FlowBatch.concat(list(pcap.read(data, name="x.pcap", report=report)))
+
+    assert flows.frame["pkts_out"].to_list() == [10]
+    assert report.truncated
+    assert report.notes["bytes after the last whole record"] == 40 * len(one)

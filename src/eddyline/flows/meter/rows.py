@@ -87,8 +87,14 @@ _REALS: Final = {
 _WAYS: Final = ("bidirectional", "src2dst", "dst2src")
 
 
-def _texts(values: list[str]) -> pl.Series:
+@functools.cache
+def _texts(*values: str) -> pl.Series:
     return pl.Series(values, dtype=pl.Categorical())
+
+
+@functools.cache
+def _protocols() -> pl.Series:
+    return _texts(*(protocol_name(number) for number in range(256)))
 
 
 @functools.cache
@@ -124,7 +130,7 @@ def _histories(words: Integers) -> pl.Series:
         spelled.append(
             "".join(LETTERS[code & 7].upper() if code >= 8 else LETTERS[code] for code in codes)
         )
-    return pl.Series(spelled, dtype=pl.String).gather(pl.Series(ids))
+    return pl.Series(spelled, dtype=pl.String)[ids]
 
 
 def _optional(values: NDArray[np.uint8] | NDArray[np.uint16], known: Small) -> pl.Series:
@@ -167,7 +173,6 @@ def core_columns(
     longs, words = columns.longs[:, :rows], columns.words[:, :rows]
     small, ports = columns.small[:, :rows], columns.ports[:, :rows]
     texts = book.texts(high, low, small[Z_VERSION])
-    protocols = _texts([protocol_name(number) for number in range(256)])
     has_ports, has_flags, has_icmp = small[Z_HAS_PORTS], small[Z_HAS_FLAGS], small[Z_HAS_ICMP]
     return {
         "ts": pl.Series(longs[O_FIRST_US]),
@@ -178,7 +183,7 @@ def core_columns(
         "dst_ip": texts[rows:],
         "src_port": _optional(ports[0], has_ports),
         "dst_port": _optional(ports[1], has_ports),
-        "proto": protocols.gather(pl.Series(small[Z_PROTO])),
+        "proto": _protocols()[small[Z_PROTO]],
         "ip_proto": pl.Series(small[Z_PROTO]),
         "ip_version": pl.Series(small[Z_VERSION]),
         "bytes_out": _unsigned(longs[O_BYTES_OUT]),
@@ -187,14 +192,14 @@ def core_columns(
         "payload_in": _unsigned(longs[O_PAYLOAD_IN]),
         "pkts_out": _unsigned(longs[O_PACKETS_OUT]),
         "pkts_in": _unsigned(longs[O_PACKETS_IN]),
-        "state": _texts(list(STATES)).gather(pl.Series(small[Z_STATE])),
+        "state": _texts(*STATES)[small[Z_STATE]],
         "history": _histories(words),
         "tcp_flags_out": _optional(small[Z_FLAGS_OUT], has_flags),
         "tcp_flags_in": _optional(small[Z_FLAGS_IN], has_flags),
         "vlan": _vlans(words[X_VLANS]),
         "icmp_type": _optional(small[Z_ICMP_TYPE], has_icmp),
         "icmp_code": _optional(small[Z_ICMP_CODE], has_icmp),
-        "sensor": _texts([sensor]).new_from_index(0, rows),
+        "sensor": _texts(sensor).new_from_index(0, rows),
         "sampling_rate": pl.Series([1], dtype=pl.UInt32).new_from_index(0, rows),
         "quality": pl.Series(small[Z_QUALITY]),
     }
