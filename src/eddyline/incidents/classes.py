@@ -317,6 +317,7 @@ def with_classes(sagas: Sequence[Saga], classes: Sequence[Saga]) -> list[Saga]:
         if sum(_shared(saga, flows) for saga in named) >= OWNED * flows.height:
             for saga in named:
                 _name(saga, told, _shared(saga, flows))
+            _add_rest(max(named, key=lambda saga: _shared(saga, flows)), told, kept)
             continue
         beside = [saga for saga in kept if saga.called and _explains(saga, told)]
         if beside:
@@ -347,6 +348,23 @@ def _explains(saga: Saga, told: Saga) -> bool:
 def _shared(saga: Saga, flows: pl.DataFrame) -> int:
     """Count the flows that an incident tells of among some."""
     return saga.flows().join(flows, on="flow", how="semi").height
+
+
+def _add_rest(saga: Saga, told: Saga, others: Sequence[Saga]) -> None:
+    """Add a class's flows that no incident tells of to the one that tells of most, where its actor is theirs.
+
+    A sweep knocks in several ways; a pattern counts one of them.
+    """
+    if told.entity not in (saga.entity, *saga.anchor):
+        return
+    rest = told.flows()
+    for other in others:
+        rest = rest.join(other.flows(), on="flow", how="anti", maintain_order="left")
+    if rest.height:
+        saga.parts.append(rest.select(saga.parts[0].columns))
+        saga.first_us = min(saga.first_us, told.first_us)
+        saga.last_us = max(saga.last_us, told.last_us)
+        saga.called[next(iter(told.called))] += rest.height
 
 
 def _name(saga: Saga, told: Saga, n_flows: int) -> None:

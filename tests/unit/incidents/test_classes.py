@@ -179,10 +179,24 @@ def of_pattern(told: Saga, attack: str, flows: pl.DataFrame) -> Saga:
 def test_a_pattern_that_tells_of_the_flows_takes_the_name(model) -> None:
     """One story stays one incident, now with a class and its p-value."""
     (told,) = watched(model).sagas(2.0)
-    (joined,) = with_classes([of_pattern(told, "port_sweep", told.flows().head(40))], [told])
+    pattern = of_pattern(told, "port_sweep", told.flows().head(40))
+    (joined,) = with_classes([replace(pattern, entity="10.7.7.7", anchor=("10.7.7.7",))], [told])
 
     assert (joined.attack, joined.called) == ("port_sweep", {LABEL: 40})
     assert joined.p_value == told.p_value
+
+
+def test_the_rest_of_a_class_is_told_by_the_pattern_of_its_actor(model) -> None:
+    """A pattern that counts most of what a host does takes what the class adds, but for others' flows."""
+    (told,) = watched(model).sagas(2.0)
+    flows = told.flows()
+    pattern = of_pattern(told, "port_sweep", flows.head(40))
+    other = replace(of_pattern(told, "beacon", flows.tail(5)), entity="10.7.7.7")
+    joined, beside = with_classes([pattern, other], [told])
+
+    assert (joined.attack, joined.called) == ("port_sweep", {LABEL: 55})
+    assert joined.flows().height == 55
+    assert beside.flows().height == 5
 
 
 def test_what_was_merely_unusual_is_taken_over(model) -> None:
