@@ -1,12 +1,14 @@
-"""What each part of the deep classifier is worth on the days of LUFlow: experiments E1-E4 and E6.
+"""What each part of the deep classifier is worth on the days of LUFlow: experiments E1-E6.
 
     python benchmarks/deep_shift.py DIR --cache runs.jsonl --output deep_shift.json
 
 DIR holds the zips of LUFlow. Each run is one seed of one setting on one task; it is kept in the cache,
 and a broken off program goes on where it ended. The net stops by a part of the training days
-(``--split``); the predicted day is only ever seen without labels, by the runs marked transductive, and
-no setting was chosen by it. The settings differ from the default in one thing each; all nets are smaller
-than the default, so that many fit into an hour. Everything is told as a mean with its 80 % band over the
+(``split``); the predicted day is only ever seen without labels, by the runs marked transductive, and
+no setting was chosen by it. The settings of E1-E4 and E6 differ from the default in one thing each; their
+nets are smaller than the default, so that many fit into an hour. Those of E5 stand beside boosting on the
+same rows: the net in its full size, and TabM in the size of ``TABM``. ``deep_shift_page.py`` makes the page
+of the JSON. Everything is told as a mean with its 80 % band over the
 seeds, and each setting's difference from the setting it is compared with is paired by seed: only a band
 without 0 is an effect.
 """
@@ -19,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from eddyline.classifiers.boosting import Boosting
 from eddyline.classifiers.deep.snn import SNN
+from eddyline.classifiers.deep.tabm import TabM
 from eddyline.errors import SplitWarning
 from eddyline.evaluate.bands import band, paired_band
 from eddyline.evaluate.corpora.luflow import CLASSES, TASKS, read_day
@@ -47,6 +51,27 @@ BASE = {
 }
 """The small net; all else as in the default."""
 
+FULL = {
+    "updates": 5_000,
+    "every": 250,
+    "patience": 6,
+    "batch": 256,
+    "criterion": "challenge",
+    "cost": LUFLOW_COST,
+}
+"""The net in its full size, 256 columns and 128 latents; its batch is a quarter of the default's."""
+
+TABM = {
+    "updates": 3_000,
+    "every": 250,
+    "patience": 4,
+    "members": 16,
+    "width": 128,
+    "criterion": "challenge",
+    "cost": LUFLOW_COST,
+}
+"""Half the members of TabM's default and a quarter of its width."""
+
 PORTS = 24
 """Ports, the commonest of the training days, that have a flag of their own, for each side."""
 
@@ -55,6 +80,9 @@ JUDGED = 8_000
 
 CURVE = 5_000
 """Rows of the predicted day that are judged at each point of the curve; the end is judged on all."""
+
+MEAN_OF = ({"method": "boosting"}, {"method": "full", "alignment": "none"})
+"""What the mean of E5 is made of."""
 
 # name: (what it varies, transductive, split, form of the segments, arguments, compared with)
 SETTINGS = {
@@ -76,6 +104,11 @@ SETTINGS = {
     "shake-shake": ("E6", False, "group_block", "causal", {"shake": "shake-shake"}, "plain"),
     "shake-keep": ("E6", False, "group_block", "causal", {"shake": "shake-keep"}, "plain"),
     "look-ahead": ("E6", False, "group_block", "look-ahead", {}, "plain"),
+    "boosting": ("E5", False, "group_block", "causal", MEAN_OF[0], None),
+    "full-snn": ("E5", False, "group_block", "causal", MEAN_OF[1], "boosting"),
+    "full-cmd": ("E5", True, "group_block", "causal", {"method": "full"}, "full-snn"),
+    "tabm": ("E5", False, "group_block", "causal", {"method": "tabm"}, "boosting"),
+    "snn+boosting": ("E5", False, "group_block", "causal", {"method": "mean"}, "boosting"),
     "coral": ("E2", True, "group_block", "causal", {"alignment": "coral"}, "plain"),
     "dann": ("E2", True, "group_block", "causal", {"alignment": "dann"}, "plain"),
 }
@@ -88,6 +121,7 @@ class Days:
         self.folder = folder
         self.read: dict[str, tuple] = {}
         self.made: dict[tuple[str, str], tuple] = {}
+        self.members: dict[tuple[str, int], dict] = {}
 
     def day(self, name: str) -> tuple:
         """Flows, causal and look-ahead features, native columns, classes."""
@@ -151,6 +185,11 @@ class Days:
         return flows, X, np.concatenate([day[4] for day in days]), X_test, test[4]
 
 
+def plain(arguments: dict) -> dict:
+    """The arguments without the costs, which the criterion names."""
+    return {key: value for key, value in arguments.items() if key != "cost"}
+
+
 def port_of(batch: FlowBatch, side: str) -> np.ndarray:
     return batch.frame[side].cast(int).fill_null(-1).to_numpy()
 
@@ -166,6 +205,38 @@ def worth(truth: np.ndarray, told: np.ndarray) -> dict:
     }
 
 
+class Mean:
+    """The mean of the probabilities of boosting and of the net in its full size."""
+
+    def __init__(self, members: list) -> None:
+        self.members = members
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        shares = np.mean([model.predict_proba(X) for model in self.members], axis=0)
+        return self.members[0].classes_[shares.argmax(1)]
+
+
+def trained(arguments: dict, seed: int, rows: tuple, members: dict, **beside) -> object:
+    """Train what a setting asks for; ``members`` keeps what a mean needs again, ``beside`` is for nets."""
+    method = arguments.get("method", "small")
+    own = {key: value for key, value in arguments.items() if key != "method"}
+    if method == "mean":
+        return Mean([trained(one, seed, rows, members, **beside) for one in MEAN_OF])
+    place = MEAN_OF.index(arguments) if arguments in MEAN_OF else None
+    if place in members:
+        return members[place]
+    if method == "boosting":
+        model = Boosting(seed=seed).fit(*rows)
+    elif method == "tabm":
+        model = TabM(**{**TABM, "seed": seed}).fit(*rows, **{**beside, "target": None})
+    else:
+        size = FULL if method == "full" else BASE
+        model = SNN(**{**size, **own, "seed": seed}).fit(*rows, **beside)
+    if place is not None:
+        members[place] = model
+    return model
+
+
 def run(days: Days, task, setting: str, seed: int) -> dict:
     _, transductive, split_name, form, arguments, _ = SETTINGS[setting]
     flows, X, y, X_test, y_test = days.task(task, form)
@@ -179,10 +250,11 @@ def run(days: Days, task, setting: str, seed: int) -> dict:
     shown = np.sort(rng.permutation(len(X_test))[:CURVE])
     curve: list[float] = []
     began = time.process_time()
-    model = SNN(**{**BASE, **arguments, "seed": seed})
-    model.fit(
-        X[split.train],
-        y[split.train],
+    model = trained(
+        arguments,
+        seed,
+        (X[split.train], y[split.train]),
+        days.members.setdefault((task.name, seed), {}),
         target=X_test if transductive else None,
         validation=(X[judged], y[judged]),
         watch=lambda _, now: curve.append(
@@ -199,8 +271,18 @@ def run(days: Days, task, setting: str, seed: int) -> dict:
         "validation": validation,
         "test": test,
         "gap": validation["score"] - test["score"],
-        "stopped_at": int(model.history_[int(model.best_), 0]),
         "split_fits": split.fits,
+        **told_of_training(model, curve),
+        "cpu_s": round(took, 1),
+    }
+
+
+def told_of_training(model: object, curve: list[float]) -> dict:
+    """Where a net stopped and its curve; nothing of what is no net."""
+    if not hasattr(model, "history_"):
+        return {}
+    return {
+        "stopped_at": int(model.history_[int(model.best_), 0]),
         "curve": {
             "update": model.history_[:, 0].astype(int).tolist(),
             "training_loss": model.history_[:, 1].round(4).tolist(),
@@ -208,7 +290,6 @@ def run(days: Days, task, setting: str, seed: int) -> dict:
             "validation_score": model.history_[:, 3].round(4).tolist(),
             "test_score": np.round(curve, 4).tolist(),
         },
-        "cpu_s": round(took, 1),
     }
 
 
@@ -305,7 +386,9 @@ def main() -> None:
         },
         "features": "flow-noip of NAD 2021, 8 native columns, flags of the 24 commonest ports a side; "
         "logarithms of all but flags",
-        "net": {key: value for key, value in BASE.items() if key != "cost"},
+        "net": plain(BASE),
+        "full_net": plain(FULL),
+        "tabm": plain(TABM),
         "nad_2021": "not run (data under signed agreement)",
         "summary": summary(runs),
         "runs": runs,

@@ -1,13 +1,16 @@
 """How much longer the deep classifier trains than its own matrix products take.
 
     python benchmarks/snn_training.py --updates 2000
+    python benchmarks/snn_training.py --updates 50000 --batch 512 --threads 1 --profile
 
-The classifier is trained with its default arguments (1,024 labelled rows and 1,024 of the target an
-update, central moments matched) on made-up rows of 113 columns in the class shares of the NAD 2021
-training days. After every 100 updates the matrix products of the same layers, forward and backward, of
-the same shapes and layouts, run alone on the same threads for 20 rounds, so that both share whatever
-else the machine does. Judging the rows set aside counts as training. Prints JSON; with ``--output`` the
-figures so far are written after every 1,000 updates. With as many threads as processors, run it on a
+The classifier is trained with its default arguments (``--batch`` labelled rows, 1,024 by default, and as
+many of the target an update, central moments matched) on made-up rows of 113 columns in the class shares
+of the NAD 2021 training days. After every 100 updates the matrix products of the same layers, forward and
+backward, of the same shapes and layouts, run alone on the same threads for 20 rounds, so that both share
+whatever else the machine does. Judging the rows set aside counts as training. Prints JSON; with
+``--output`` the figures so far are written after every 1,000 updates, so that a run that is ended early
+leaves them. With ``--profile`` another 100 updates are trained under torch's profiler, and the operations
+that take most of their own processor time are told. With as many threads as processors, run it on a
 machine at rest: threads that wait for each other spin.
 """
 
@@ -26,6 +29,8 @@ from eddyline.classifiers.deep.snn import SNN
 SHARES = (0.96527, 0.000254, 0.02603, 0.00009, 0.00836)
 COLUMNS = 113
 ROUNDS = 20
+TOLD = 12
+"""Operations of the profile that are told."""
 
 
 def made_up_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,12 +138,27 @@ class Clock:
         return {name: round(value, 3) for name, value in given.items()}
 
 
+def profiled(
+    X: np.ndarray, codes: np.ndarray, target: np.ndarray, batch: int, threads: int
+) -> dict:
+    """Share of the processor time that each operation takes by itself, of 100 updates."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        SNN(updates=100, every=100, batch=batch, aside=0, threads=threads).fit(
+            X, codes, target=target
+        )
+    found = sorted(seen.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    total = sum(one.self_cpu_time_total for one in found)
+    return {one.key: round(one.self_cpu_time_total / total, 3) for one in found[:TOLD]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=2_000)
     parser.add_argument("--every", type=int, default=100, help="updates between two timings")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=1_024, help="labelled rows an update")
+    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--output", type=Path)
     chosen = parser.parse_args()
     X, codes = made_up_rows(chosen.rows, seed=1)
@@ -148,6 +168,7 @@ def main() -> None:
         updates=chosen.updates,
         every=chosen.every,
         patience=chosen.updates,
+        batch=chosen.batch,
         aside=0.02,
         threads=chosen.threads,
     )
@@ -155,7 +176,7 @@ def main() -> None:
     model.fit(X, codes, target=target, watch=clock.tick)
     result = {
         "updates": int(model.history_[-1, 0]),
-        "rows_an_update": "1024 labelled + 1024 of the target",
+        "rows_an_update": f"{chosen.batch} labelled + {chosen.batch} of the target",
         "threads": chosen.threads,
         "parameters": len(model.weights_),
         "gflop_an_update": round(clock.products.flops() / 1e9, 3),
@@ -164,6 +185,8 @@ def main() -> None:
         "loss_first": round(float(model.history_[0, 1]), 4),
         "loss_last": round(float(model.history_[-1, 1]), 4),
     }
+    if chosen.profile:
+        result["profile"] = profiled(X, codes, target, chosen.batch, chosen.threads)
     text = json.dumps(result, indent=1)
     print(text)
     if chosen.output:
