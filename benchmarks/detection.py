@@ -11,12 +11,9 @@ be, where DIR is absent.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import re
 import sys
 import time
-import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,123 +21,47 @@ from typing import Any
 
 from eddyline.cli.evaluate import document, said, scan_watched
 from eddyline.evaluate.evaluation import evaluate
-from eddyline.evaluate.keys import grade
-from eddyline.evaluate.match import pairs_by_entity
-from eddyline.evaluate.truth import Attack, read_truth
-from eddyline.incidents.incident import Incident
-from eddyline.pipeline import Pipeline
+from eddyline.evaluate.incident_sets import LOGS, day_row, first_incident, lab_days, read_captures
 from eddyline.scan import ScanSettings, learn, scan
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ScanSettings()
-EVER = 1 << 62
 BROWSING = {"http_espn.pcapng", "tcp_ports.pcapng"}
-ZEEK = (
-    "ctu50-008/data/conn.log.labeled",
-    "ctu50-010/data/conn.log.labeled",
-    "ctu-botnet-4/ground_truth/conn.log.labeled",
-    "iot23/CTU-IoT-Malware-Capture-34-1.conn.log.labeled",
-    "iot23/CTU-IoT-Malware-Capture-21-1conn.log.labeled.csv",
-    "iot23/CTU-IoT-Malware-Capture-42-1conn.log.labeled.csv",
-)
-ZEEK_TITLES = {
-    name: name.replace("CTU-IoT-Malware-Capture-", "").split("conn")[0].strip("./-")
-    for name in ZEEK
-}
 FEW = 20
 
 
 # ------------------------------------------------------------------ the lab's days
 
 
-def lab_days() -> list[tuple[str, Path, Path, Path | None, int]]:
-    """Give name, capture to learn, capture to scan, truth (None for a quiet day) and false ones allowed."""
-    examples = ROOT / "examples"
-    days: list[tuple[str, Path, Path, Path | None, int]] = []
-    if (examples / "afternoon.pcap.gz").exists():
-        morning, afternoon = examples / "quiet-morning.pcap.gz", examples / "afternoon.pcap.gz"
-        days.append(("afternoon", morning, afternoon, examples / "afternoon-truth.csv", 2))
-    for case in sorted((ROOT / "tests" / "cases").glob("lab-*")):
-        expect = tomllib.loads((case / "expect.toml").read_text())
-        truth = case / "truth.csv"
-        days.append(
-            (
-                case.name.removeprefix("lab-"),
-                (case / expect["learn"]).resolve(),
-                case / expect["scan"],
-                truth if truth.exists() else None,
-                int(expect["max_false"]),
-            )
-        )
-    return days
-
-
-def lab_row(
-    capture: Path, truth: Path | None, model: Pipeline | None, settings: ScanSettings
-) -> dict[str, Any]:
-    result, flows = scan_watched([str(capture)], model, settings)
-    if truth is None:
-        told = [f"{one.attack}: {one.reason}" for one in result.incidents]
-        return {"attacks": 0, "incidents": len(result.incidents), "false": len(told), "told": told}
-    listed = read_truth(truth)
-    figures = evaluate(flows, result.incidents, listed=listed, top=10, seed=settings.seed)
-    attacks = listed[0]
-    within = len(attacks) + 2
-    pairs_hit = figures.graded
-    graded = grade(attacks, result.incidents, figures.pairs, within=within)
-    ours = figures.incident_level[0]
-    false = [
-        f"{one.attack}: {one.reason}"
-        for one, row in zip(result.incidents, figures.incidents.iter_rows(named=True), strict=True)
-        if row["kind"] == "false"
-    ]
-    return {
-        "attacks": len(attacks),
-        "incidents": ours.n_incidents,
-        "within": within,
-        "right": sum(one.points == 1.0 for one in graded),
-        "points": sum(one.points for one in graded),
-        "hit_at_any_rank": sum(one.rank is not None for one in pairs_hit),
-        "false": ours.n_false,
-        "duplicates": ours.n_duplicate,
-        "told": false,
-        "not_right": [
-            f"{one.attack.name} ({one.attack.key}): {one.said or 'missed'}"
-            + (f" at rank {one.rank}" if one.rank else "")
-            for one in graded
-            if one.points < 1.0
-        ],
-    }
-
-
 def lab() -> list[dict[str, Any]]:
     rows = []
-    for name, source, capture, truth, allowed in lab_days():
+    for day in lab_days([ROOT / "examples", ROOT / "tests" / "cases"]):
         for model_name, rules in (
             ("model", True),
             ("model", False),
             ("none", True),
             ("none", False),
         ):
-            if truth is None and model_name == "none":
+            if day.truth is None and model_name == "none":
                 continue
             settings = replace(SETTINGS, rules=rules)
-            model = learn(source, settings=settings) if model_name == "model" else None
+            model = learn(day.learn, settings=settings) if model_name == "model" else None
             begun = time.perf_counter()
-            row = lab_row(capture, truth, model, settings)
+            result, flows = scan_watched([str(day.scan)], model, settings)
+            row = day_row(flows, result.incidents, day.truth, seed=settings.seed)
             seconds = round(time.perf_counter() - begun, 2)
             rows.append(
                 {
-                    "day": name,
+                    "day": day.name,
                     "model": model_name,
                     "rules": rules,
-                    "false_allowed": allowed,
+                    "false_allowed": day.max_false,
                     **row,
                     "seconds": seconds,
                 }
             )
             progress(
-                f"lab {name} model={model_name} rules={rules}: {row.get('right')}/{row['attacks']}"
+                f"lab {day.name} model={model_name} rules={rules}: {row.get('right')}/{row['attacks']}"
             )
     return rows
 
@@ -148,20 +69,9 @@ def lab() -> list[dict[str, Any]]:
 # ------------------------------------------------------------------ captures of one attack each
 
 
-def attack_of(row: dict[str, str]) -> tuple[Attack, tuple[str, ...]]:
-    """Give the attack of a row of truth.csv, and keys that the row says are accepted too."""
-    also = tuple(re.findall(r"(\w+) is accepted too", row["note"]))
-    sources, destinations = (
-        tuple(filter(None, [row[name]])) for name in ("source", "destination")
-    )
-    return Attack(row["file"], row["attack"], (), sources, destinations, -EVER, EVER), also
-
-
 def attacks(folder: Path) -> list[dict[str, Any]]:
     rows = []
-    with (folder / "truth.csv").open(newline="") as file:
-        listed = list(csv.DictReader(file))
-    for row in listed:
+    for row in read_captures(folder):
         result = scan(folder / row["file"], settings=SETTINGS)
         told = [f"{one.attack}: {one.reason}" for one in result.incidents]
         out: dict[str, Any] = {
@@ -186,30 +96,12 @@ def attacks(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def first_incident(row: dict[str, str], incidents: list[Incident]) -> dict[str, Any]:
-    attack, also = attack_of(row)
-    best: dict[str, Any] = {"points": 0.0, "said": "", "rank": None, "false": len(incidents)}
-    for key in (attack.key, *also):
-        one = replace(attack, key=key)
-        pairs = pairs_by_entity(incidents, [one])
-        first = grade([one], incidents, pairs, within=1)[0]
-        anywhere = grade([one], incidents, pairs)[0]
-        if first.points >= best["points"]:
-            best = {
-                "points": first.points,
-                "said": incidents[0].attack if incidents else "",
-                "rank": anywhere.rank,
-                "others": len(incidents) - pairs.height,
-            }
-    return best
-
-
 # ------------------------------------------------------------------ labelled flow logs
 
 
 def zeek(folder: Path) -> list[dict[str, Any]]:
     rows = []
-    for name in ZEEK:
+    for name in LOGS:
         begun = time.perf_counter()
         result, flows = scan_watched([str(folder / name)], None, SETTINGS)
         figures = evaluate(flows, result.incidents)

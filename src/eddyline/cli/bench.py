@@ -178,6 +178,34 @@ def classical(
     )
 
 
+@bench.command("incidents")
+def incidents(
+    days: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--days", help="Folder with days: examples, tests/cases or yours; repeat for more."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder with zeek and pcap/attacks, as far as there."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Scans of each set.", min=1)] = 5,
+    budget: Annotated[
+        float, typer.Option(help="False alarms a day that the scans promise.", min=0.01)
+    ] = 2.0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the report and of the kept scans.")
+    ] = Path("incident-report"),
+    page: Annotated[Path | None, typer.Option(help="Write the Markdown page there too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+) -> None:
+    """Hold incidents against attacks, beside trivial rules with as many alerts a day."""
+    from eddyline.cli.incidents import run_bench_incidents
+
+    run_bench_incidents(days or [], data, out, seeds=seeds, budget=budget, page=page, quiet=quiet)
+
+
 @bench.command("sequences")
 def sequences(
     folder: Annotated[

@@ -106,7 +106,7 @@ def evaluate(
     InputError
         When there is no truth: no list, and no label that says attack or normal.
     """
-    told, attacks, kind, matches = _with_truth(flows, listed)
+    told, attacks, kind, matches = with_truth(flows, listed)
     members = members_of(told, incidents)
     by_entity = kind == "attack list"
     if by_entity:
@@ -137,10 +137,28 @@ def evaluate(
     )
 
 
-def _with_truth(
+def with_truth(
     flows: pl.DataFrame, listed: tuple[list[Attack], pl.DataFrame | None] | None
 ) -> tuple[pl.DataFrame, list[Attack], Matched, dict[str, int]]:
-    """Mark each flow with its attack; the list, when there is one, is the truth."""
+    """Mark each flow with its attack; the list, when there is one, is the truth.
+
+    Parameters
+    ----------
+    flows
+        From ``labels.with_verdicts``.
+    listed
+        From ``truth.read_truth``; None when the labels beside the flows are the truth.
+
+    Returns
+    -------
+    tuple
+        The flows with ``truth``, the attacks, where the truth is from, attack flows by matching key.
+
+    Raises
+    ------
+    InputError
+        When there is no list, and no label that says attack or normal.
+    """
     if listed is None:
         if flows["attack"].is_null().all():
             message = (
