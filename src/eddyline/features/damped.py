@@ -40,12 +40,20 @@ _FAMILIES: Final = (
     ("service", _ONE + _TWO, "of the pair at this service, in doublings of bytes"),
 )
 
+
+def _told(family: str, name: str, words: str, of: str) -> str:
+    """Say what a statistic is of; a weight counts and has no unit."""
+    if name != "weight":
+        return f"{words} {of}"
+    return "pauses of the pair" if family == "gap" else f"{words} {of.partition(',')[0]}"
+
+
 FEATURES: Final = tuple(
     Feature(
         f"{family}_{name}_{speed:g}",
         unit,
         f"{formula} at speed {speed:g}/s",
-        f"{words} {of}, halved every {1 / speed:.2g} s",
+        f"{_told(family, name, words, of)}, halved every {1 / speed:.3g} s",
     )
     for family, statistics, of in _FAMILIES
     for speed in SPEEDS

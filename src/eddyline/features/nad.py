@@ -29,8 +29,9 @@ from eddyline.features.nad_extras import (
 from eddyline.features.nad_input import INSIDE, IS_V4, NadInput, nad_input
 from eddyline.features.nad_options import NadOptions
 from eddyline.features.nad_rows import write_rows
-from eddyline.features.runs import GAP_US, Runs, SegmentRuns, look_ahead
+from eddyline.features.runs import GAP_US, Runs, SegmentRuns
 from eddyline.features.window import Counters, WindowCounters
+from eddyline.tables import Integers
 
 CHUNK_ROWS: Final = 1 << 15
 """Flows whose features are in memory at once: their 15 MB are used again, larger arrays are fresh."""
@@ -160,7 +161,7 @@ def nad_chunks(
     ----------
     batches
         Gives the input from its start, in order of time, each time it is called: once for a causal set, twice
-        for one that looks ahead, which keeps 48 bytes a flow between the two.
+        for one that looks ahead, which keeps 8 bytes a flow between the two.
     options
         See ``NadOptions``; a set with extras of the whole file takes one batch alone.
     chunk_rows
@@ -223,15 +224,15 @@ class _State:
 
     def causal(self, flows: NadInput) -> Matrix:
         """Give the features of the next flows."""
-        runs = [part[0] for part in _runs_of(flows, self.runs)]
+        runs = [state.update(*keys)[0] for state, keys in _run_keys(flows, self.runs)]
         return self.rows(flows, self.count(flows), runs)
 
-    def ahead(self, flows: NadInput, runs: list[Runs], chunk_rows: int) -> Iterator[NadTable]:
+    def ahead(self, flows: NadInput, runs: list[_Ahead], chunk_rows: int) -> Iterator[NadTable]:
         """Give the features of the next flows whose runs are known."""
         names = self.options.names
         if self.options.features.endswith("+"):
             counters = self.count(flows)
-            own = self.rows(flows, counters, runs)
+            own = self.rows(flows, counters, [each.of(slice(None)) for each in runs])
             whole = [own, file_extras(flows, counters)]
             if self.options.with_ip:
                 whole.append(probe_extras(flows))
@@ -242,7 +243,7 @@ class _State:
         for at in range(0, len(flows), chunk_rows):
             part = slice(at, at + chunk_rows)
             few = flows.take(part)
-            yield NadTable(self.rows(few, self.count(few), [r[part] for r in runs]), names)
+            yield NadTable(self.rows(few, self.count(few), [r.of(part) for r in runs]), names)
 
     def rows(self, flows: NadInput, counters: Counters, runs: list[Runs]) -> Matrix:
         """Put the columns together."""
@@ -273,22 +274,36 @@ def _run_states(options: NadOptions) -> list[SegmentRuns]:
     return [SegmentRuns(gap) for gap in gaps]
 
 
-def _runs_of(flows: NadInput, states: list[SegmentRuns]) -> list[tuple[Runs, Any]]:
-    """Give the runs of the next flows: of source and network, then of the source alone."""
+def _run_keys(
+    flows: NadInput, states: list[SegmentRuns]
+) -> list[tuple[SegmentRuns, tuple[Any, ...]]]:
+    """Give what each state counts of the next flows: by source and network, then by the source alone."""
     src, dst = flows.src_keys(), flows.dst_keys()
     nets = [flows.facts.net[flows.dst], *[np.zeros_like(src)] * (len(states) - 1)]
     return [
-        state.update(flows.t_us, src, net, dst, flows.spt, flows.dpt, flows.app_key)
+        (state, (flows.t_us, src, net, dst, flows.spt, flows.dpt, flows.app_key))
         for state, net in zip(states, nets, strict=True)
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """The runs of a batch that look ahead: the segment of each flow, and what all segments came to."""
+
+    segment: Integers
+    ends: Runs
+
+    def of(self, rows: slice) -> Runs:
+        """Give those of some of the flows."""
+        return self.ends[self.segment[rows]]
+
+
 def _whole_runs(
     batches: Iterable[NadInput], options: NadOptions, chunk_rows: int
-) -> Iterator[list[Runs]]:
+) -> Iterator[list[_Ahead]]:
     """Give the runs that look ahead, batch by batch."""
     states = _run_states(options)
-    found: list[list[tuple[Runs, Any]]] = [[] for _ in states]
+    found: list[list[Integers]] = []
     for number, flows in enumerate(_batches(batches)):
         if number and options.features.endswith("+"):
             message = (
@@ -296,12 +311,15 @@ def _whole_runs(
                 "a second batch; use nad_table, or the causal form"
             )
             raise UsageError(message)
-        parts = [_runs_of(few, states) for few in _pieces([flows], chunk_rows)]
-        for k, kept in enumerate(found):
-            runs = np.concatenate([part[k][0] for part in parts])
-            kept.append((runs, np.concatenate([part[k][1] for part in parts])))
-    whole = [look_ahead(kept) for kept in found]
-    return iter([list(each) for each in zip(*whole, strict=True)])
+        parts = [
+            [state.segments(*keys) for state, keys in _run_keys(few, states)]
+            for few in _pieces([flows], chunk_rows)
+        ]
+        found.append([np.concatenate(own) for own in zip(*parts, strict=True)])
+    return (
+        [_Ahead(segment, state.ends) for segment, state in zip(own, states, strict=True)]
+        for own in found
+    )
 
 
 def _batches(batches: Iterable[NadInput]) -> Iterator[NadInput]:

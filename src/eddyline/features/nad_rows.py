@@ -146,11 +146,7 @@ def _write_addresses(row: Any, at: int, src: int, dst: int, facts: Any) -> Any:
     row[at + 7] = not out and not into
     row[at + 8] = out and not into
     row[at + 9] = not out and into
-    different, length = v4[src] ^ v4[dst], 0
-    while different > 0:
-        different >>= np.uint32(1)
-        length += 1
-    row[at + 10] = 32 - length
+    row[at + 10] = _common_bits(v4[src], v4[dst])
     row[at + 11] = one_bits[src]
     row[at + 12] = one_bits[dst]
     return at + 13
@@ -166,26 +162,33 @@ def _write_port(row: Any, at: int, port: int) -> Any:
 
 
 @part
+def _common_bits(a: int, b: int) -> Any:
+    """Give how many leading bits two addresses share; the differing ones are halved, not counted."""
+    different, shared = np.int64(a ^ b), np.int64(32)
+    for shift in (16, 8, 4, 2, 1):
+        if different >> shift:
+            different >>= shift
+            shared -= shift
+    return shared - different
+
+
+@part
 def _write_derived(row: Any, at: int, counts: Any, table: Any) -> Any:
     """Write ratios and distances of counters; gives the next column."""
-    for window in range(3):
-        base = 4 * window
-        a, b = _log(counts[base], table), _log(counts[base + 1], table)
-        c, d = _log(counts[base + 2], table), _log(counts[base + 3], table)
-        row[at] = a - b
-        row[at + 1] = a - c
-        row[at + 2] = a - d
-        row[at + 3] = b - c
-        row[at + 4] = b - d
-        row[at + 5] = c - d
-        at += 6
-    for k in range(4):
-        fast, slow = _log(counts[k], table), _log(counts[4 + k], table)
-        conn = _log(counts[8 + k], table)
-        row[at] = fast - slow
-        row[at + 1] = fast - conn
-        row[at + 2] = conn - slow
-        at += 3
+    a, b = _log(counts[0], table), _log(counts[1], table)
+    c, d = _log(counts[2], table), _log(counts[3], table)
+    slow_a, slow_b = _log(counts[4], table), _log(counts[5], table)
+    slow_c, slow_d = _log(counts[6], table), _log(counts[7], table)
+    conn_a, conn_b = _log(counts[8], table), _log(counts[9], table)
+    conn_c, conn_d = _log(counts[10], table), _log(counts[11], table)
+    _write_ratios(row, at, a, b, c, d)
+    _write_ratios(row, at + 6, slow_a, slow_b, slow_c, slow_d)
+    _write_ratios(row, at + 12, conn_a, conn_b, conn_c, conn_d)
+    _write_across(row, at + 18, a, slow_a, conn_a)
+    _write_across(row, at + 21, b, slow_b, conn_b)
+    _write_across(row, at + 24, c, slow_c, conn_c)
+    _write_across(row, at + 27, d, slow_d, conn_d)
+    at += 30
     for k in range(4):
         fast, slow, conn = counts[k], counts[4 + k], counts[8 + k]
         row[at] = _log(abs(fast - slow), table)
@@ -193,3 +196,22 @@ def _write_derived(row: Any, at: int, counts: Any, table: Any) -> Any:
         row[at + 2] = _log(abs(slow - conn), table)
         at += 3
     return at
+
+
+@part
+def _write_ratios(row: Any, at: int, a: float, b: float, c: float, d: float) -> None:
+    """Write the ratios of the counters of one window, from their logarithms."""
+    row[at] = a - b
+    row[at + 1] = a - c
+    row[at + 2] = a - d
+    row[at + 3] = b - c
+    row[at + 4] = b - d
+    row[at + 5] = c - d
+
+
+@part
+def _write_across(row: Any, at: int, fast: float, slow: float, conn: float) -> None:
+    """Write the ratios of one counter across the windows, from its logarithms."""
+    row[at] = fast - slow
+    row[at + 1] = fast - conn
+    row[at + 2] = conn - slow

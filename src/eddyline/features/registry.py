@@ -9,13 +9,15 @@ from typing import Final
 
 from eddyline.errors import UsageError
 from eddyline.features.dyad import DYAD
+from eddyline.features.edge import EDGE
 from eddyline.features.flow import FLOW
 from eddyline.features.host import HOST, HOST_HOUR
+from eddyline.features.recent import DAMPED
 from eddyline.features.segment import SEGMENT
 from eddyline.features.view import View
 
 VIEWS: Final[dict[str, View]] = {
-    view.name: view for view in (FLOW, HOST, HOST_HOUR, SEGMENT, DYAD)
+    view.name: view for view in (FLOW, HOST, HOST_HOUR, SEGMENT, DYAD, DAMPED, EDGE)
 }
 """Every view by its name."""
 

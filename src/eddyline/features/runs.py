@@ -14,7 +14,6 @@ of its own, and beyond ``max_values`` a value that is new counts as known; both 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from eddyline.errors import UsageError
 from eddyline.features.compiled import kernel, part
-from eddyline.features.tables64 import Table, bucket, remove, take
+from eddyline.features.tables64 import FRESH, Table, bucket, remove, take
 from eddyline.tables import Integers
 
 RUN_NAMES: Final = ("len", "n_dst", "n_spt", "n_dpt", "n_app")
@@ -67,7 +66,9 @@ class SegmentRuns:
     >>> runs, segment = SegmentRuns(gap_us=4).update(t, zero, zero, dst, zero, zero, zero)
     >>> runs[:, 1].tolist()
     [1, 2, 2, 1, 1, 2, 3, 1]
-    >>> look_ahead([(runs, segment)])[0][:, 0].tolist()
+    >>> whole = SegmentRuns(gap_us=4)
+    >>> segment = whole.segments(t, zero, zero, dst, zero, zero, zero)
+    >>> whole.ends[segment][:, 0].tolist()
     [3, 3, 3, 4, 4, 4, 4, 1]
     """
 
@@ -83,6 +84,7 @@ class SegmentRuns:
         self.gap_us = gap_us
         self._groups = Table(_GROUP_WIDTH, max_groups)
         self._values = Table(_VALUE_WIDTH, max_values)
+        self._ends: Runs = np.zeros((0, 5), dtype=np.int32)
         self._counts: Integers = np.zeros(5, dtype=np.int64)
         self._counts[_NEXT_SWEEP] = np.iinfo(np.int64).min
 
@@ -122,37 +124,67 @@ class SegmentRuns:
         tuple
             Shape ``(n, 5)`` in the order of ``RUN_NAMES``; shape ``(n,)``, from 0 in order of first flows.
         """
-        n = len(t_us)
-        out = np.zeros((n, 5), dtype=np.int32)
-        segment = np.zeros(n, dtype=np.int64)
+        out = np.zeros((len(t_us), 5), dtype=np.int32)
+        segment = np.zeros(len(t_us), dtype=np.int64)
+        self._count(t_us, (src, net, dst, *_ports(spt, dpt), app), out, segment)
+        return out, segment
+
+    def segments(
+        self,
+        t_us: Integers,
+        src: Integers,
+        net: Integers,
+        dst: Integers,
+        spt: NDArray[Any],
+        dpt: NDArray[Any],
+        app: Integers,
+    ) -> Integers:
+        """Give the number of each flow's segment, and keep the values of the segments for ``ends``.
+
+        Parameters
+        ----------
+        t_us, src, net, dst, spt, dpt, app
+            As for ``update``; an input is given to one of the two.
+
+        Returns
+        -------
+        Integers
+            Shape ``(n,)``, from 0 in order of first flows.
+        """
+        needed = int(self._counts[_NEXT_UID]) + len(t_us)
+        if needed > len(self._ends):
+            wider = np.zeros((max(needed, 2 * len(self._ends)), 5), dtype=np.int32)
+            wider[: len(self._ends)] = self._ends
+            self._ends = wider
+        segment = np.zeros(len(t_us), dtype=np.int64)
+        keys = (src, net, dst, *_ports(spt, dpt), app)
+        self._count(t_us, keys, np.zeros((0, 5), dtype=np.int32), segment)
+        return segment
+
+    @property
+    def ends(self) -> Runs:
+        """What each segment of ``segments`` came to so far: of the whole segment when the input is over."""
+        rows = self._groups.rows[: int(self._groups.meta[FRESH])]
+        still_open = rows[rows[:, _COUNTS] > 0]
+        self._ends[still_open[:, _UID]] = still_open[:, _COUNTS : _COUNTS + 5]
+        return self._ends[: int(self._counts[_NEXT_UID])]
+
+    def _count(self, t_us: Integers, keys: tuple[Any, ...], out: Runs, segment: Integers) -> None:
+        """Carry the flows into the tables."""
         bounds = np.array([self.gap_us, self._groups.most, self._values.most], dtype=np.int64)
-        ports = (spt.astype(np.int32, copy=False), dpt.astype(np.int32, copy=False))
         at = 0
-        while at < n:
+        while at < len(t_us):
             g, v = self._groups, self._values
-            tables = ((g.rows, g.heads, g.meta), (v.rows, v.heads, v.meta))
-            keys = (src, net, dst, *ports, app)
+            tables = ((g.rows, g.heads, g.meta), (v.rows, v.heads, v.meta), self._ends)
             at = _run(at, t_us, keys, bounds, tables, self._counts, out, segment)
-            if at < n:
+            if at < len(t_us):
                 for table in (g, v):
                     if 4 * table.room() < len(table.rows):
                         table.grow()
-        return out, segment
 
 
-def look_ahead(parts: Sequence[tuple[Runs, Integers]]) -> list[Runs]:
-    """Give each flow the values of its whole segment.
-
-    Parameters
-    ----------
-    parts
-        What ``SegmentRuns.update`` gave for each batch of one input, all of them, in order.
-    """
-    n_segments = max((int(segment.max(initial=-1)) for _, segment in parts), default=-1) + 1
-    last = np.zeros((n_segments, 5), dtype=np.int32)
-    for runs, segment in parts:
-        last[segment] = runs  # the last write, the segment's last flow, stays
-    return [last[segment] for _, segment in parts]
+def _ports(spt: NDArray[Any], dpt: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    return spt.astype(np.int32, copy=False), dpt.astype(np.int32, copy=False)
 
 
 # ------------------------------------------------------------------ kernel
@@ -171,15 +203,19 @@ def _run(
 ) -> Any:
     """Count flows from ``at`` on; gives the first flow for which there is no room yet, or their number."""
     src, net, dst, spt, dpt, app = keys
-    groups = tables[0][0]
+    groups, ends = tables[0][0], tables[2]
     for i in range(at, len(t_us)):
         counts[_NOW] = max(t_us[i], counts[_NOW]) if counts[_NEXT_UID] else t_us[i]
         if _lacks_room(bounds, tables, counts):
             return i
         group = _group(src[i], net[i], t_us[i], bounds, tables, counts)
         if group < 0:  # no room for one more group
-            out[i] = 1
             segment[i] = counts[_NEXT_UID]
+            for k in range(5):
+                if len(out):
+                    out[i, k] = 1
+                if len(ends):
+                    ends[segment[i], k] = 1
             counts[_NEXT_UID] += 1
             continue
         row = groups[group]
@@ -196,9 +232,20 @@ def _run(
         else:
             _touch(group, 4, app[i], False, bounds[2], tables, counts)
         segment[i] = row[_UID]
-        for k in range(5):
-            out[i, k] = row[_COUNTS + k]
+        if len(out):
+            for k in range(5):
+                out[i, k] = row[_COUNTS + k]
     return len(t_us)
+
+
+@part
+def _close(group: int, tables: Any) -> None:
+    """Write what a segment came to, where that is wanted, and forget its values."""
+    row, ends = tables[0][0][group], tables[2]
+    if len(ends):
+        for k in range(5):
+            ends[row[_UID], k] = row[_COUNTS + k]
+    _forget_values(group, tables)
 
 
 @part
@@ -225,7 +272,7 @@ def _sweep(gap: int, tables: Any, counts: Any) -> None:
         if rows[at, _COUNTS] == 0:
             continue
         if counts[_NOW] - rows[at, _LATEST] >= gap:
-            _forget_values(at, tables)
+            _close(at, tables)
             remove(at, rows, heads, meta)
             rows[at, _COUNTS] = 0
         else:
@@ -243,7 +290,7 @@ def _group(source: int, net: int, now: int, bounds: Any, tables: Any, counts: An
     if at >= 0 and now - rows[at, _LATEST] < bounds[0]:
         return at
     if at >= 0:
-        _forget_values(at, tables)
+        _close(at, tables)
     else:
         if meta[2] >= bounds[1]:
             counts[_LOST_GROUPS] += 1

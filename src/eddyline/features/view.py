@@ -44,6 +44,10 @@ class ViewTable:
         return self.rows.height
 
 
+Build = Callable[[pl.DataFrame], ViewTable]
+"""From derived flows of closed windows, with a column ``window``, to their rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """How flows become rows at one grain.
@@ -64,20 +68,35 @@ class View:
         The window as a person says it.
     owner
         Columns that say whose behaviour a row is; empty when they are the keys.
+    begin
+        Where rows depend on flows before their window: gives a builder that remembers them, one an input.
+    in_order
+        True when what reads the rows counts them, so that none may be left out between others.
     """
 
     name: str
     window_us: int
     keys: tuple[str, ...]
     features: tuple[Feature, ...]
-    build: Callable[[pl.DataFrame], ViewTable]
+    build: Build
     span_words: str
     owner: tuple[str, ...] = ()
+    begin: Callable[[], Build] | None = None
+    in_order: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the columns of X."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def of_flows(self) -> bool:
+        """Whether a row is one flow."""
+        return self.keys == ("uid",)
+
+    def builder(self) -> Build:
+        """Give what builds the rows of one input, its windows in order."""
+        return self.build if self.begin is None else self.begin()
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from eddyline.errors import UsageError
-from eddyline.features.runs import SegmentRuns, look_ahead
+from eddyline.features.runs import SegmentRuns
 
 GAP = 4
 
@@ -40,6 +40,17 @@ def run(rows, cuts=(), **bounds):
     return parts, runs
 
 
+def run_ahead(rows, cuts=()):
+    """Give each flow the values of its whole segment."""
+    runs = SegmentRuns(GAP)
+    columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
+    places = [0, *sorted(cuts), len(rows)]
+    found = [
+        runs.segments(*(column[a:b] for column in columns)) for a, b in itertools.pairwise(places)
+    ]
+    return runs.ends[np.concatenate(found)]
+
+
 @st.composite
 def traffic(draw):
     """Draw flows in order of time among few groups and values."""
@@ -58,7 +69,7 @@ def test_the_golden_segments() -> None:
     octets = [1, 2, 2, 3, 3, 4, 5, 1]
     rows = [(t, 0, 0, d, 0, 0, 0) for t, d in zip(times, octets, strict=True)]
     ((causal, segment),), _ = run(rows)
-    (whole,) = look_ahead([(causal, segment)])
+    whole = run_ahead(rows)
 
     assert segment.tolist() == [0, 0, 0, 1, 1, 1, 1, 2]
     assert whole[:, 0].tolist() == [3, 3, 3, 4, 4, 4, 4, 1]
@@ -73,7 +84,7 @@ def test_both_forms_say_what_the_definition_says_for_any_cut(rows, cuts) -> None
     """Causal: up to the flow itself; looking ahead: as at the segment's last flow."""
     parts, _ = run(rows, [min(cut, len(rows)) for cut in cuts])
     causal = np.concatenate([runs for runs, _ in parts])
-    whole = np.concatenate(look_ahead(parts))
+    whole = run_ahead(rows, [min(cut, len(rows)) for cut in cuts])
     values, numbers = by_hand(rows)
     last = {number: values[i] for i, number in enumerate(numbers)}
 
