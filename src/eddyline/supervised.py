@@ -19,7 +19,7 @@ from eddyline.classifiers.day_ranks import ranked_by_day
 from eddyline.classifiers.model import LeftOut, Recipe, SiteModel, fit_site_model
 from eddyline.classifiers.periods import DAY_US, Split, periods_of
 from eddyline.classifiers.prior import change_priors, em_priors
-from eddyline.classifiers.sessions import trials, voted, votes_wanted
+from eddyline.classifiers.sessions import mean_worth, trials, voted, votes_wanted
 from eddyline.errors import DataError, ModelError
 from eddyline.features.rows import FlowRows, flow_rows
 from eddyline.features.sets import SETS, flow_set
@@ -307,7 +307,11 @@ def train_rows(
         "split": split,
         "periods": site.periods,
         "left_out": [_told(part) for part in site.left_out],
-        "sessions": {"vote": votes, "tried": [asdict(trial) for trial in tried]},
+        "sessions": {
+            "vote": votes,
+            "mean": mean_worth(tried) if tried else None,
+            "tried": [asdict(trial) for trial in tried],
+        },
     }
     names = flow_set(feature_set).names
     kept = np.flatnonzero(labelled)

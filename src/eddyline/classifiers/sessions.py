@@ -38,6 +38,8 @@ class Trial:
     ----------
     period
         Its number.
+    rows
+        Its rows: a stretch of minutes, such as the first of a day file in another time zone, tells little.
     alone
         Macro F1 of flows that are judged one by one.
     voted
@@ -45,6 +47,7 @@ class Trial:
     """
 
     period: int
+    rows: int
     alone: float
     voted: float
 
@@ -84,8 +87,22 @@ def trials(
         part, truth = left.part, codes[left.rows]
         shares = voted(part.probabilities, names[left.rows], when[left.rows])
         alone = _worth(site, part.probabilities, part.strata, truth)
-        found.append(Trial(left.period, alone, _worth(site, shares, part.strata, truth)))
+        with_votes = _worth(site, shares, part.strata, truth)
+        found.append(Trial(left.period, len(truth), alone, with_votes))
     return tuple(found)
+
+
+def mean_worth(tried: Sequence[Trial]) -> tuple[float, float]:
+    """Give the mean macro F1 of left-out periods without votes and with them, each period by its rows.
+
+    Parameters
+    ----------
+    tried
+        What ``trials`` gave, one or more.
+    """
+    rows = [trial.rows for trial in tried]
+    alone = np.average([trial.alone for trial in tried], weights=rows)
+    return float(alone), float(np.average([trial.voted for trial in tried], weights=rows))
 
 
 def votes_wanted(choice: str, tried: Sequence[Trial]) -> bool:
@@ -105,13 +122,16 @@ def votes_wanted(choice: str, tried: Sequence[Trial]) -> bool:
 
     Examples
     --------
-    >>> votes_wanted("auto", [Trial(0, 0.80, 0.79), Trial(1, 0.70, 0.75)])
+    >>> votes_wanted("auto", [Trial(0, 500, 0.80, 0.79), Trial(1, 500, 0.70, 0.75)])
     True
     """
     if choice not in CHOICES:
         message = f"sessions must be one of {', '.join(CHOICES)}, got {choice!r}; auto is usual"
         raise UsageError(message)
-    return choice == "on" or (choice == "auto" and sum(t.voted - t.alone for t in tried) > 0)
+    if choice != "auto" or not tried:
+        return choice == "on"
+    alone, with_votes = mean_worth(tried)
+    return with_votes > alone
 
 
 def _worth(site: SiteModel, shares: Floats, strata: Integers, truth: Integers) -> float:

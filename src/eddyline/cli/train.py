@@ -132,8 +132,7 @@ def run_train(
 
 def _tell_votes(told: dict[str, Any]) -> None:
     """Say whether flows of a session vote, and what that was worth on the parts left out."""
-    tried = told["tried"]
-    alone, voted = (sum(one[name] for one in tried) / len(tried) for name in ("alone", "voted"))
+    alone, voted = told["mean"]
     word = "vote" if told["vote"] else "do not vote"
     print(
         f"  flows of a session {word}: mean macro F1 {voted:.3f} with votes, {alone:.3f} without"

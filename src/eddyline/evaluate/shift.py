@@ -189,8 +189,7 @@ def _runs(task: Task, seed: int, method: str, training: FlowRows, test: FlowRows
     recipe = Recipe(method=method, params={"seed": seed})
     for row, chosen in (("default", recipe), ("default, weights", replace(recipe, weighed=True))):
         model = train_rows(training, recipe=chosen, feature_set=FEATURE_SET)
-        judged = "voted" if model.votes else "alone"
-        known = float(np.mean([trial[judged] for trial in model.card["sessions"]["tried"]]))
+        known = float(model.card["sessions"]["mean"][model.votes])
         yield run(row, _verdicts(model, test), known, model.votes)
         if row == "default":
             yield run("default, votes", _verdicts(model, test, sessions=True))

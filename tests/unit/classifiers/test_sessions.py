@@ -7,7 +7,7 @@ import pytest
 
 from eddyline.classifiers.model import Recipe, fit_site_model
 from eddyline.classifiers.periods import DAY_US
-from eddyline.classifiers.sessions import GAP_US, Trial, trials, voted, votes_wanted
+from eddyline.classifiers.sessions import GAP_US, Trial, mean_worth, trials, voted, votes_wanted
 from eddyline.errors import UsageError
 
 QUICK = Recipe(params={"rounds": 20}, memory=False)
@@ -59,7 +59,14 @@ def test_a_vote_takes_no_later_row_and_ends_with_silence():
 
 def test_auto_without_left_out_days_is_off_and_a_tie_too():
     assert not votes_wanted("auto", [])
-    assert not votes_wanted("auto", [Trial(0, 0.5, 0.5)])
+    assert not votes_wanted("auto", [Trial(0, 100, 0.5, 0.5)])
+
+
+def test_a_short_part_has_little_to_say():
+    tried = [Trial(0, 10, 0.2, 0.4), Trial(1, 10_000, 0.9, 0.89)]
+
+    assert not votes_wanted("auto", tried)
+    assert mean_worth(tried)[0] == pytest.approx(0.9, abs=0.001)
 
 
 def test_an_unknown_choice_is_refused():
