@@ -32,9 +32,9 @@ from eddyline.verdicts.rows import (
     LeaveOut,
     and_these,
     joined,
+    kept_for_fit,
     leg_rows,
     numbered,
-    thin,
     windows,
 )
 from eddyline.verdicts.saved import describe
@@ -334,7 +334,7 @@ class Pipeline:
             whole = joined(mine)
             if len(rows) > 1:  # families end to end: bring their windows back in order
                 whole = whole.take(np.argsort(whole.windows, kind="stable"))
-            shown = thin(whole)
+            shown = kept_for_fit(view, whole)
             part.fit_view(view, specs, shown, n_rows=n_rows, span_us=span_us, seed=self.seed)
 
     def _judge(
@@ -342,6 +342,8 @@ class Pipeline:
     ) -> Iterator[Judged]:
         """Judge derived flows, a group of closed windows at a time; ``most`` replaces the alarm level."""
         self.judged_rows, self.account = {}, Account()
+        shared = self.shared.begun(held_out=held_out)
+        families = {k: part.begun(held_out=held_out) for k, part in self.families.items()}
         shortest = min(view.window_us for view in self.views)
         for closed in windows(self.views, frames):
             verdicts, alarms = [], []
@@ -350,7 +352,8 @@ class Pipeline:
                     whose = self.account.own if family in self.families else self.account.unseen
                     whose[family] += tables[0][1].flows.height
                 for view, table in tables:
-                    part = self._part(family, view)
+                    own = families.get(family)
+                    part = own if own is not None and own.legs_of(view) else shared
                     verdict = part.verdicts(view, table, held_out=held_out)
                     for name in verdict.scores:
                         self.judged_rows[name] = self.judged_rows.get(name, 0) + len(table)
@@ -358,11 +361,6 @@ class Pipeline:
                     alarms.extend(self._alarms(part, verdict, most))
             alarms.sort(key=lambda alarm: (alarm.p_value, alarm.window, alarm.addresses))
             yield Judged(closed.window_us, closed.flows, verdicts, alarms)
-
-    def _part(self, family: str, view: View) -> Part:
-        """Give the part that judges a family's rows: the shared one where its own has no leg."""
-        own = self.families.get(family)
-        return own if own is not None and own.legs_of(view) else self.shared
 
     def _alarms(self, part: Part, verdict: ViewVerdicts, most: float | None) -> list[Alarm]:
         normal = part.normals.get(verdict.view.name)

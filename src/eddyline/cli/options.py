@@ -61,7 +61,7 @@ Methods = Annotated[
     typer.Option(
         "--method",
         help="Legs of one more method: ngram, pca, cleaned-neighbours, online-forest, "
-        "half-space-trees, kitnet; with [deep] gru, lstm, radford, session, "
+        "half-space-trees, kitnet, midas, anoedge; with [deep] gru, lstm, radford, session, "
         "grand, grand-flow, union, rvae, vae, autoencoder, flow; repeat for more.",
     ),
 ]

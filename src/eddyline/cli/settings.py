@@ -12,7 +12,7 @@ from eddyline.errors import UsageError
 from eddyline.features.registry import view_named
 from eddyline.incidents.ignore import IgnoreList
 from eddyline.scan import ScanSettings
-from eddyline.verdicts.leg import LegSpec, leg_class
+from eddyline.verdicts.fitted import LegSpec, detector_of
 from eddyline.verdicts.methods import legs_of
 
 
@@ -123,5 +123,6 @@ def leg_of(text: str) -> LegSpec:
         message = f"--leg must be VIEW/DETECTOR, got {text!r}; for example host/neighbours"
         raise UsageError(message)
     view_named(view)
-    leg_class(detector)
-    return LegSpec(view, detector)
+    spec = LegSpec(view, detector)
+    detector_of(spec)
+    return spec

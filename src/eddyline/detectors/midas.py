@@ -76,7 +76,7 @@ class Midas(EdgeDetector):
         return 1
 
     def _begin(self, width: int) -> None:  # noqa: ARG002 - edges have three numbers
-        decay, threshold = self._rule
+        (decay, threshold), _ = self._rule, self._memory
         if self.n_hashes < 1 or self.n_cells < 2 or not 0 <= decay <= 1 or not threshold > 0:
             message = (
                 f"n_hashes must be >= 1, n_cells >= 2, decay in [0, 1] and threshold > 0, got "
@@ -97,6 +97,11 @@ class Midas(EdgeDetector):
         """What is left of this tick's counts in the next, and the score that counts as a burst."""
         return 0.0, math.inf
 
+    @property
+    def _memory(self) -> int:
+        """Ticks that the totals are of, 0 for all."""
+        return 0
+
     def _learn(self, rows: Edges) -> None:
         self._run(rows, np.empty(0), learn=True)
 
@@ -113,7 +118,7 @@ class Midas(EdgeDetector):
     def _run(self, rows: Edges, scores: Floats, *, learn: bool) -> None:
         if self.n_seen_ == 0:
             self.ticks_[:] = rows[0, 2]
-        settings = (self._variant, *self._rule, self.seed)
+        settings = (self._variant, *self._rule, self.seed, self._memory)
         run(rows, scores, learn, settings, self.ticks_, (self.current_, self.total_, self.burst_))
 
     def _restore(self) -> None:
@@ -142,6 +147,10 @@ class MidasR(Midas):
         Cells of a row, >= 2.
     decay
         Share of a tick's counts that the next tick begins with, in [0, 1]; a tick that is left out counts.
+    memory
+        Ticks that the totals are of, 0 for all, as published, else >= 2: when more have passed, totals and
+        age are cut back to so many, the mean stays. Without it the score of an edge that was never seen
+        before grows with the age of the stream, so that no threshold lasts.
     seed
         Start of the randomness.
 
@@ -162,14 +171,28 @@ class MidasR(Midas):
     _variant: ClassVar[int] = RELATIONS
 
     def __init__(
-        self, *, n_hashes: int = 2, n_cells: int = 1024, decay: float = 0.5, seed: int = 0
+        self,
+        *,
+        n_hashes: int = 2,
+        n_cells: int = 1024,
+        decay: float = 0.5,
+        memory: int = 0,
+        seed: int = 0,
     ) -> None:
         super().__init__(n_hashes=n_hashes, n_cells=n_cells, seed=seed)
         self.decay = decay
+        self.memory = memory
 
     @property
     def _rule(self) -> tuple[float, float]:
         return self.decay, math.inf
+
+    @property
+    def _memory(self) -> int:
+        if self.memory != 0 and self.memory < 2:
+            message = f"memory must be 0 or >= 2 ticks, got {self.memory}; 0 remembers all"
+            raise UsageError(message)
+        return self.memory
 
 
 class MidasF(Midas):

@@ -45,7 +45,7 @@ STREAM: Final = {
     "midas_f": "eddyline.detectors.midas:MidasF",
     "anoedge": "eddyline.detectors.edges:AnoEdge",
 }
-"""Our stream detectors: name to ``module:class``; no leg can hold one yet, so ``detector_class`` has none."""
+"""Our stream detectors: name to ``module:class``; ``detector_class`` has none, for they learn row by row."""
 
 CLASSICAL: Final = {
     "kmeans": "eddyline.detectors.classical.kmeans:KMeansDistance",

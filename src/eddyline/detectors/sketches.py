@@ -18,7 +18,7 @@ from eddyline.tables import Floats
 COUNTS, RELATIONS, FILTER = 0, 1, 2
 """The three variants: edges alone; edges, sources and destinations; the same without learning bursts."""
 
-Settings = tuple[int, float, float, int]
+Settings = tuple[int, float, float, int, int]
 Cells = NDArray[np.int64]
 
 ODD: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -96,11 +96,11 @@ def run(
     learn
         Whether edges are counted.
     settings
-        Variant, decay, threshold, seed.
+        Variant, decay, threshold, seed, memory.
     ticks, sketches
         The state.
     """
-    variant, decay, seed = settings[0], settings[1], settings[3]
+    variant, decay, seed, memory = settings[0], settings[1], settings[3], settings[4]
     current, total = sketches[0], sketches[1]
     n_parts, n_hashes, n_cells = current.shape
     cells = np.empty((n_parts, n_hashes), np.int64)
@@ -115,14 +115,19 @@ def run(
         if learn and tick > ticks[1]:
             end_tick(settings, float(ticks[1] - ticks[0]), left, sketches)
             ticks[1], left = tick, 1.0
+            if memory and tick - ticks[0] >= memory:
+                total *= (memory - 1.0) / float(tick - ticks[0])
+                ticks[0] = tick - memory + 1
         t = float(tick - ticks[0]) + 1.0
+        kept = (memory - 1.0) / (t - 1.0) if memory and t > memory else 1.0
+        t = min(t, float(memory)) if memory else t
         if learn:
             count(cells, current)
             if variant != FILTER:
                 count(cells, total)
         if len(scores) > 0 or (learn and variant == FILTER):
             ended = float(ticks[1] - ticks[0]) if tick > ticks[1] else -1.0
-            found = judge(cells, t, left, ended, learn, settings, sketches)
+            found = judge(cells, t, left, ended, kept, learn, settings, sketches)
             if len(scores) > 0:
                 scores[i] = found
 
@@ -149,6 +154,7 @@ def judge(
     t: float,
     left: float,
     ended: float,
+    kept: float,
     learn: bool,
     settings: Settings,
     sketches: tuple[Floats, Floats, Floats],
@@ -165,6 +171,8 @@ def judge(
         Share of the counts that is left when the edge's tick is not open yet, else 1.
     ended
         Ticks before the open one when the edge's tick would end that one, else -1.
+    kept
+        Share of the totals that is left when the edge's tick is not open yet, else 1.
     learn
         Whether the edge has been counted; if so its score is kept where bursts are kept out.
     settings, sketches
@@ -181,7 +189,7 @@ def judge(
             now, sum_ = current[part, row, cell], total[part, row, cell]
             if variant == FILTER and ended >= 0.0:
                 sum_ = merged(now, sum_, last[part, row, cell], ended, threshold)
-            a, s = min(a, now * left + one), min(s, sum_)
+            a, s = min(a, now * left + one), min(s, sum_ * kept)
         found = filtered_burst(a, s, t) if variant == FILTER else burst(a, s + one, t)
         if learn and variant == FILTER:
             for row in range(cells.shape[1]):

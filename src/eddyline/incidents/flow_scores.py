@@ -105,7 +105,7 @@ def _of_flows(verdict: ViewVerdicts) -> pl.DataFrame:
     flows = verdict.table.flows
     rows = verdict.table.rows.with_columns(pl.Series("p", np.asarray(verdict.p_values)))
     name = verdict.view.name
-    if name == "flow":
+    if verdict.view.of_flows:
         return pl.DataFrame({"flow": flows["flow"], "p": verdict.p_values})
     if name == "segment":
         numbered = segment_ids(flows).with_columns(
@@ -117,6 +117,9 @@ def _of_flows(verdict: ViewVerdicts) -> pl.DataFrame:
         paired = flows if "a" in flows.columns else ordered_pairs(flows)
         keys = ["window", "a", "b"]
         return paired.join(rows.select(*keys, "p"), on=keys, how="left").select("flow", "p")
+    if name == "edge":
+        keys = ["window", "src_ip", "dst_ip"]
+        return flows.join(rows.select(*keys, "p"), on=keys, how="left").select("flow", "p")
     by_src = rows.select("window", pl.col("entity").alias("src_ip"), pl.col("p").alias("p_src"))
     by_dst = rows.select("window", pl.col("entity").alias("dst_ip"), pl.col("p").alias("p_dst"))
     both = flows.select("flow", "window", "src_ip", "dst_ip")

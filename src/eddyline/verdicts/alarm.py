@@ -66,7 +66,7 @@ class Alarm:
     addresses
         The addresses it stands for; a segment's second one is a network.
     uid
-        The flow, for the flow view, else ``""``.
+        The flow, where a row is one flow, else ``""``.
     p_value
         Fused over the view's legs.
     sure
@@ -101,8 +101,10 @@ class Alarm:
             Addresses of a flow.
         """
         first = self.addresses[0]
-        if self.view == "flow":
+        if self.uid:
             return pl.col("uid") == self.uid
+        if self.view == "edge":
+            return (src == first) & (dst == self.addresses[1])
         if self.view == "segment":
             return (src == first) & (pl.col("dst_net") == self.addresses[1])
         if self.view == "dyad":
@@ -163,7 +165,7 @@ def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
         lead = _lead(legs, {name: float(p[place]) for name, p in columns.items()}, levels[row])
         addresses = tuple(str(named[place][key]) for key in view.keys)
         uid = ""
-        if view.name == "flow":
+        if view.of_flows:
             uid = addresses[0]
             addresses = (str(named[place]["src_ip"]), str(named[place]["dst_ip"]))
         p = max(float(p_values[row]), SMALLEST_P)

@@ -50,7 +50,12 @@ METHODS: Final[dict[str, tuple[LegSpec, ...]]] = {
     "cleaned-neighbours": _rows("cleaned_neighbours"),
     "online-forest": _rows("online_forest"),
     "half-space-trees": _rows("half_space_trees"),
-    "kitnet": _rows("kitnet", map_rows=200, train_rows=400),
+    "kitnet": (
+        *_rows("kitnet", map_rows=200, train_rows=400),
+        LegSpec("damped", "kitnet", params={"map_rows": 500, "train_rows": 2_500}),
+    ),
+    "midas": (LegSpec("edge", "midas_r", params={"n_cells": 4_096, "memory": 60}),),
+    "anoedge": (LegSpec("edge", "anoedge"),),
 }
 """Legs by the name of a method; a leg with the name of one that there is takes its place."""
 

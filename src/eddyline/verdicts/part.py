@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddyline.errors import DegradedWarning, TooFewRowsError
+from eddyline.features.registry import view_named
 from eddyline.features.view import View, ViewTable
 from eddyline.verdicts.fuse import fuse_min
 from eddyline.verdicts.judged import ViewVerdicts
@@ -29,7 +30,7 @@ from eddyline.verdicts.rows import leg_rows, thin
 from eddyline.verdicts.saved import describe, leg_arrays, load_leg
 
 MAX_LEG_ROWS: Final = 20_000
-"""Rows that a leg without an own past is fitted and calibrated on."""
+"""Rows that a leg is fitted and calibrated on, without an own past and where none has to be counted."""
 
 Groups = dict[str, dict[str, NDArray[Any]]]
 """Arrays of a model file, by group and name."""
@@ -95,7 +96,8 @@ class Part:
             self._fit_leg(spec, rows, seed)
 
     def _fit_leg(self, spec: LegSpec, rows: LegRows, seed: int) -> None:
-        shown = rows if spec.own else thin(rows, MAX_LEG_ROWS)
+        whole = spec.own or view_named(spec.view).in_order
+        shown = rows if whole else thin(rows, MAX_LEG_ROWS)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DegradedWarning)
             try:
@@ -107,6 +109,17 @@ class Part:
         degraded = next((str(w.message) for w in caught), "")  # each part of the fit says it again
         told = [t for t in (leg.calibrator.note, card(leg, shown.entities) or degraded) if t]
         self.notes |= {spec.name: "; ".join(told)} if told else {}
+
+    def begun(self, *, held_out: bool) -> Part:
+        """Give the part for judging one input from its beginning; legs that learn meanwhile learn in copies.
+
+        Parameters
+        ----------
+        held_out
+            True when the input is the one it learned from.
+        """
+        legs = {name: leg.begun(held_out=held_out) for name, leg in self.fitted.items()}
+        return Part(legs, self.normals, self.notes)
 
     def verdicts(self, view: View, table: ViewTable, *, held_out: bool) -> ViewVerdicts:
         """Judge a view's rows; p-values are NaN where no leg of the view was fitted.

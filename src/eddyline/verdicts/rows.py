@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from eddyline.features.columns import derive, services
-from eddyline.features.view import View, ViewTable, WindowBuffer
+from eddyline.features.view import Build, View, ViewTable, WindowBuffer
 from eddyline.flows.batch import FlowBatch
 from eddyline.tables import FeatureTable
 from eddyline.verdicts.families import families_of, parted
@@ -125,6 +125,7 @@ def windows(
     leave_out
         Gives the numbers of flows in closed windows that no row is made of; None to use all.
     """
+    begun: dict[tuple[str, str], Build] = {}
     for length, closed in closed_flows(views, frames):
         kept = closed
         if leave_out is not None:
@@ -135,7 +136,10 @@ def windows(
             continue
         mine = [view for view in views if view.window_us == length]
         tables = {
-            family: [(view, view.build(flows)) for view in mine]
+            family: [
+                (view, begun.setdefault((family, view.name), view.builder())(flows))
+                for view in mine
+            ]
             for family, flows in parted(kept).items()
         }
         yield Closed(length, kept, tables)
@@ -191,6 +195,23 @@ def thin(rows: LegRows, most: int = MAX_FIT_ROWS) -> LegRows:
     if len(rows) <= most:
         return rows
     return rows.take(np.linspace(0, len(rows) - 1, most).astype(np.int64))
+
+
+def kept_for_fit(view: View, rows: LegRows, most: int = MAX_FIT_ROWS) -> LegRows:
+    """Keep at most so many rows of a view: evenly, or the last where they are counted in their order.
+
+    Parameters
+    ----------
+    view
+        The view.
+    rows
+        Its rows.
+    most
+        How many to keep, ``> 0``.
+    """
+    if not view.in_order or len(rows) <= most:
+        return thin(rows, most)
+    return rows.take(np.arange(len(rows) - most, len(rows)))
 
 
 @dataclass(slots=True)

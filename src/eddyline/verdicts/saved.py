@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddyline.verdicts.calibrate import Calibrator
-from eddyline.verdicts.leg import Fitted, Leg, LegSpec, leg_class
+from eddyline.verdicts.fitted import Fitted, LegSpec, detector_of
+from eddyline.verdicts.leg import Leg
 from eddyline.verdicts.normal import profile_arrays, profile_from_arrays
 
 
@@ -73,7 +74,7 @@ def load_leg(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Leg:
     def part(prefix: str) -> dict[str, NDArray[Any]]:
         return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-    detector = leg_class(spec.detector).from_arrays(part("detector_"), spec.params)
+    detector = detector_of(spec).from_arrays(part("detector_"), spec.params)
     profile = profile_from_arrays(part("past_")) if spec.own else None
     calibrator = Calibrator.from_arrays(part("calibration_"))
     rows = int(entry["fitted_rows"])

@@ -56,6 +56,46 @@ def test_relations_decay_by_the_ticks_between() -> None:
     assert score == pytest.approx(burst(8 / 4 + 1, 9.0, 3.0), rel=1e-12)
 
 
+def test_a_memory_keeps_the_mean_and_the_worth_of_what_is_new() -> None:
+    """Once it is full, new edges score alike at any age, and so does a burst on a steady one."""
+
+    def asked(model: MidasR, tick: int) -> tuple[float, float]:
+        bursting = MidasR.from_arrays(model.to_arrays(), model.get_params())
+        bursting.partial_fit([[1, 2, tick]] * 19)
+        new = model.anomaly_score([[7, 8, tick]])[0]
+        return float(new), float(bursting.anomaly_score([[1, 2, tick]])[0])
+
+    model = MidasR(n_cells=2**16, decay=0.0, memory=60)
+    published = MidasR(n_cells=2**16, decay=0.0)
+    found = []
+    for hour in range(1, 9):
+        steady = [[1, 2, 60 * hour + minute] for minute in range(60) for _ in range(2)]
+        model.partial_fit(steady)
+        published.partial_fit(steady)
+        found.append(asked(model, 60 * hour + 60))
+
+    assert found[-1] == pytest.approx((burst(1.0, 1.0, 60.0), burst(20.0, 138.0, 60.0)), rel=1e-6)
+    np.testing.assert_allclose(found[1:], found[-1:] * 7, rtol=1e-6)
+    assert asked(published, 540)[0] == pytest.approx(burst(1.0, 1.0, 481.0))
+    with pytest.raises(UsageError, match="memory must be 0 or >= 2"):
+        MidasR(memory=1).partial_fit([[1, 2, 0]])
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_a_memory_knows_no_cut(gaps: list[int]) -> None:
+    rng = np.random.default_rng(len(gaps))
+    ticks = np.repeat(np.cumsum(gaps), 5)
+    rows = np.column_stack([rng.integers(0, 4, (len(ticks), 2)), ticks])
+    whole = MidasR(n_cells=8, memory=5)
+    parts = MidasR(n_cells=8, memory=5)
+    told = [parts.score_and_learn(row[None]) for row in rows]
+
+    np.testing.assert_array_equal(whole.score_and_learn(rows), np.concatenate(told))
+    for name, array in whole.to_arrays().items():
+        np.testing.assert_array_equal(array, parts.to_arrays()[name])
+
+
 def test_a_scan_is_a_burst_of_its_source() -> None:
     usual = [[client, 100 + client % 3, tick] for tick in range(30) for client in range(10)]
     scan = [[5, 1000 + door, 30] for door in range(50)]

@@ -268,17 +268,49 @@ def test_a_flow_is_a_row() -> None:
     assert row("flow", "flow.0", flows(A, B, at(1), PING))["port_class"] == 3
 
 
+# ------------------------------------------------------------------ edges
+
+
+def test_an_edge_is_counted_with_what_its_ends_do_besides() -> None:
+    """Three calls to B and one to C in a minute, two more hosts at B; the next minute is another row."""
+    batch = traffic.mixed(
+        flows(A, [B, B, C, B, B], at(1, 2, 3, 4, 65), PAGE), flows(C, B, at(5, 6), PAGE, tag="c")
+    )
+    built = table("edge", batch)
+
+    assert built.rows.select(pl.exclude("window").cast(pl.String)).rows() == [
+        (A, B), (A, C), (C, B), (A, B),
+    ]  # fmt: skip
+    assert built.X.tolist() == [[3, 4, 5], [1, 4, 1], [2, 2, 5], [1, 1, 1]]
+
+
+def test_a_recent_flow_is_told_by_those_before_it_also_in_another_window() -> None:
+    """The kernel goes on from window to window of one input, and begins anew with the next."""
+    view = view_named("damped")
+    frame = derive(flows(A, B, at(298, 299, 301), PAGE).frame)
+    frame = frame.with_columns((pl.col("ts_end") // view.window_us).alias("window"))
+    build = view.builder()
+    slowest = [name.startswith("source_weight_0.01") for name in view.names].index(True)
+    told = [build(part).X[-1, slowest] for part in frame.partition_by("window")]
+
+    assert len(told) == 2
+    assert told[0] == pytest.approx(1.993, abs=1e-3)
+    assert told[1] == pytest.approx(1 + told[0] * 2**-0.02, abs=1e-3)
+    assert view.builder()(frame[-1:]).X[0, slowest] == 1.0
+
+
 # ------------------------------------------------------------------ all
 
 
 @given(batch=flow_batches(min_flows=1), name=SOME)
 @settings(max_examples=40, deadline=None)
 def test_features_are_finite_whatever_is_missing(batch, name) -> None:
-    """No counters, ports, states, directions or protocol numbers: still numbers, none below zero."""
+    """No counters, ports, states, directions or protocol numbers: still numbers, only covariances < 0."""
     built = table(name, batch)
+    signed = ["covariance" in n or "correlation" in n for n in VIEWS[name].names]
 
     assert np.isfinite(built.X).all()
-    assert (built.X >= 0).all()
+    assert (built.X[:, ~np.array(signed)] >= 0).all()
     assert built.X.shape == (built.rows.height, len(VIEWS[name].names))
     keys = ["window", *VIEWS[name].keys]
     assert built.rows.select(keys).null_count().sum_horizontal().item() == 0
@@ -326,7 +358,7 @@ def test_ipv6_has_everything_that_ipv4_has(name) -> None:
 @given(places=st.lists(st.integers(0, 3000), max_size=4), name=SOME)
 @settings(max_examples=12, deadline=None)
 def test_rows_of_a_crowd_do_not_depend_on_what_is_built_with_them(places, name) -> None:
-    """Sums of fractions too: a window gives the same bits alone and among others."""
+    """Sums of fractions too: a window gives the same bits alone, after those before it, and among others."""
     view = VIEWS[name]
     rng = np.random.default_rng(1)
     starts = np.sort(rng.integers(0, 3 * view.window_us, 3000))
@@ -336,8 +368,8 @@ def test_rows_of_a_crowd_do_not_depend_on_what_is_built_with_them(places, name) 
     frame = derive(batch.frame.with_columns(lasts))
     frame = frame.with_columns((pl.col("ts_end") // view.window_us).alias("window"))
 
-    whole = view.build(frame).X
-    parts = [view.build(part).X for part in frame.partition_by("window")]
+    whole, build = view.build(frame).X, view.builder()
+    parts = [build(part).X for part in frame.partition_by("window")]
 
     assert np.array_equal(whole, np.concatenate(parts))
 

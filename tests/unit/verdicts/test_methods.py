@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from eddyline.cli.settings import settings_of
 from eddyline.errors import TooFewRowsError, UsageError
 from eddyline.features.registry import view_named
+from eddyline.flows.batch import FlowBatch
+from eddyline.incidents.flow_scores import FlowScores
 from eddyline.pipeline import DEFAULT_LEGS, Pipeline
 from eddyline.testing.traffic import (
     MAIL_SERVER,
@@ -22,8 +25,10 @@ from eddyline.testing.traffic import (
     mixed,
     quiet,
 )
-from eddyline.verdicts.leg import Leg, LegRows, LegSpec, leg_class
+from eddyline.verdicts.fitted import LegRows, LegSpec, detector_of
+from eddyline.verdicts.leg import Leg
 from eddyline.verdicts.methods import METHODS, card, legs_of, with_more
+from eddyline.verdicts.rows import kept_for_fit
 
 
 def test_every_method_is_made_of_what_there_is():
@@ -31,7 +36,7 @@ def test_every_method_is_made_of_what_there_is():
     for name, legs in METHODS.items():
         for leg in legs:
             view = view_named(leg.view)
-            made = leg_class(leg.detector)(**leg.params, seed=3)
+            made = detector_of(leg)(**leg.params, seed=3)
 
             assert view.name == leg.view, name
             assert made.get_params()["seed"] == 3
@@ -160,10 +165,96 @@ def test_a_leg_of_a_stream_detector_judges_by_what_it_had_learned(method, tmp_pa
     np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(parts))
 
 
+def _burst() -> tuple[FlowBatch, FlowBatch]:
+    """A usual morning, and the same with 400 calls of one host to one service in a minute."""
+    usual = quiet(n_hosts=12, hours=3.0, start_us=NEXT_US, seed=1)
+    at = NEXT_US + 5_400_000_000 + np.arange(400) * 150_000
+    return usual, mixed(usual, flows(host(3), MAIL_SERVER, at, replace(PAGE, port=2222), tag="b"))
+
+
+@pytest.mark.parametrize("method", ["midas", "anoedge", "kitnet"])
+def test_a_leg_that_remembers_alarms_at_a_burst_of_one_edge_only(method: str, tmp_path: Path):
+    """Silent on a usual morning, it names the edge; no cut, no second look and no copy changes a bit."""
+    (spec,) = [leg for leg in legs_of([method]) if leg.view in ("edge", "damped")]
+    model = Pipeline([spec], 10.0).fit([quiet(n_hosts=12, hours=10.0)])
+    model.save(tmp_path / "m.eddy")
+    usual, odd = _burst()
+
+    def sure(batch: FlowBatch) -> list[tuple[str, ...]]:
+        return [a.addresses for part in model.judge([batch]) for a in part.alarms if a.sure]
+
+    def p_values(by: Pipeline, batches: list[FlowBatch]) -> np.ndarray:
+        told = [v.p_values for part in by.judge(batches) for v in part.verdicts]
+        return np.concatenate(told)
+
+    assert sure(usual) == []
+    assert sure(odd)[0] == (host(3), MAIL_SERVER)
+    whole = p_values(model, [odd])
+    assert (p_values(model, [usual]) <= 0.01).mean() < 0.04
+    np.testing.assert_array_equal(whole, p_values(model, [odd]))
+    loaded = Pipeline.load(tmp_path / "m.eddy")
+    np.testing.assert_array_equal(whole, p_values(loaded, cut(odd, [1, 700, 701, 1_500])))
+
+
+def test_edges_are_judged_by_the_flows_of_their_row():
+    """A flow of the burst has its edge's p-value, and the reason names the count."""
+    model = Pipeline(legs_of(["midas"]), 10.0).fit([quiet(n_hosts=12, hours=10.0)])
+    judged = list(model.judge([_burst()[1]]))
+    alarm = min((a for part in judged for a in part.alarms), key=lambda a: a.p_value)
+    where = alarm.where(pl.col("src_ip").cast(pl.String), pl.col("dst_ip").cast(pl.String))
+    flows_of = pl.concat([part.flows.filter(where) for part in judged])
+    facts = FlowScores()
+    for part in judged:
+        facts.add(part)
+    scored = facts.frame([])
+    burst = scored.filter(pl.col("uid").str.starts_with("b"))
+
+    assert flows_of["src_ip"].cast(pl.String).unique().to_list() == [host(3)]
+    assert any("connections to one host in 1 min" in told.words for told in alarm.explain())
+    assert burst["p_value"].min() < 1e-9
+    assert scored["p_value"].null_count() == 0
+
+
+def test_an_edge_that_was_judged_is_known():
+    """The second hour of a new steady edge is judged by the first; a model judges anew each time."""
+    model = Pipeline(legs_of(["midas"]), 10.0).fit([quiet(n_hosts=12, hours=10.0)])
+    at = NEXT_US + np.arange(2 * 120) * 30_000_000
+    steady = flows(host(3), MAIL_SERVER, at, replace(PAGE, port=2222), tag="new")
+    scores = [v.scores["edge/midas_r"] for part in model.judge([steady]) for v in part.verdicts]
+
+    each = np.concatenate(scores)
+    assert each[0] > 3.0
+    assert each[-30:].max() < 0.5 * each[0]
+
+
+def test_edges_are_held_against_those_before_them_also_where_they_were_learned():
+    """An input that is its own baseline: the leg begins with nothing, as it did when it learned."""
+    spec = legs_of(["midas"])[0]
+    usual = quiet(n_hosts=12, hours=3.0)
+    model = Pipeline([spec], 10.0)
+    judged = list(model.fit_judge([usual]))
+    scores = np.concatenate([v.scores[spec.name] for part in judged for v in part.verdicts])
+
+    assert scores[0] == 0.0  # the first tick: nothing to compare with
+    assert np.isin(model.fitted[spec.name].calibrator.scores, scores).all()
+
+
+def test_a_long_past_of_edges_is_cut_at_its_beginning():
+    """Every second row of a count would be half the count: the last rows are kept instead."""
+    n = 1_000
+    rows = LegRows(np.ones((n, 3)), np.full(n, "10.0.0.1|10.0.0.2"), np.arange(n))
+
+    assert kept_for_fit(view_named("edge"), rows, 300).windows.tolist() == list(range(700, n))
+    assert kept_for_fit(view_named("host"), rows, 300).windows[[0, -1]].tolist() == [0, n - 1]
+
+
 def test_a_stream_detector_that_is_not_warm_is_no_leg():
     """Its scores would be 0: too few rows are named; so are detectors of edges."""
     _, rows = _leg("tails")
     with pytest.raises(TooFewRowsError, match="at least 55000 rows in each part"):
         Leg.fit(LegSpec("host", "kitnet"), rows)
-    with pytest.raises(UsageError, match="takes edges"):
+    with pytest.raises(UsageError, match="takes edges, got the view 'host'; use edge/midas_r"):
         Leg.fit(LegSpec("host", "midas_r"), rows)
+    few = LegRows(rows.X[:50], np.full(50, "a|b"), np.zeros(50, dtype=np.int64))
+    with pytest.raises(TooFewRowsError, match="at least 40 rows after the first 25%"):
+        Leg.fit(LegSpec("edge", "midas_r"), few)
