@@ -206,6 +206,33 @@ def incidents(
     run_bench_incidents(days or [], data, out, seeds=seeds, budget=budget, page=page, quiet=quiet)
 
 
+@bench.command("papers")
+def papers(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", help="Folder with nsl-kdd, zeek, luflow, nad2021, as far as there."
+        ),
+    ],
+    only: Annotated[
+        str,
+        typer.Option(help="contamination, sequences, nad2021, shift with commas between, or all."),
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="Runs of what depends on a seed.", min=1)] = 5,
+    budget: Annotated[
+        float, typer.Option(help="Minutes after which nothing more is begun; 0 only tells.", min=0)
+    ] = 60.0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the report and of the kept runs.")
+    ] = Path("papers-report"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+) -> None:
+    """Run the published experiments within a budget of time: their figures beside ours."""
+    from eddyline.cli.papers import run_bench_papers
+
+    run_bench_papers(data, out, only=only, seeds=seeds, budget_min=budget, quiet=quiet)
+
+
 @bench.command("sequences")
 def sequences(
     folder: Annotated[
