@@ -73,7 +73,8 @@ def shift(
     seeds: Annotated[int, typer.Option(help="Runs of each row.", min=2)] = 5,
     method: Annotated[str, typer.Option(help="A classifier: boosting, snn, tabm …")] = "boosting",
     json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write every run as JSON.")
+        Path | None,
+        typer.Option("--json", help="Keeps every run; broken off, the next call goes on."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the rows to this PNG.")] = None,
     from_json: Annotated[

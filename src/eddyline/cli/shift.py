@@ -15,7 +15,7 @@ from eddyline.classifiers.registry import classifier_class
 from eddyline.cli.outputs import check_outputs
 from eddyline.errors import InputError, UsageError
 from eddyline.evaluate.corpora.luflow import TASKS
-from eddyline.evaluate.shift import document, run_shift, runs_of
+from eddyline.evaluate.shift import Run, document, run_shift, runs_of
 from eddyline.evaluate.shift_page import page, plot
 
 
@@ -43,7 +43,7 @@ def run_bench_shift(
     method
         Name of a classifier.
     json_out
-        File of every run.
+        File of every run: what it holds is not run again, what is new is added.
     picture
         PNG to draw.
     from_json
@@ -68,19 +68,27 @@ def run_bench_shift(
     elif folder is not None:
         classifier_class(method)
         say = None if quiet else (lambda what: print(what, file=sys.stderr, flush=True))
-        runs = list(
-            run_shift(folder, tasks=chosen, seeds=range(seeds), method=method, progress=say)
+        runs = runs_of([_read(json_out)]) if json_out is not None and json_out.exists() else []
+        found = run_shift(
+            folder, tasks=chosen, seeds=range(seeds), method=method, done=tuple(runs), progress=say
         )
+        for run in found:
+            runs.append(run)
+            if json_out is not None:
+                _write(runs, json_out)
     else:
         message = "bench shift needs --data FOLDER or --from-json FILE, got neither; name one"
         raise UsageError(message)
-    told = document(runs)
     if json_out is not None:
-        json_out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        _write(runs, json_out)
     if picture is not None:
         plot(runs, picture)
     print(page(runs))
     return 0
+
+
+def _write(runs: Sequence[Run], path: Path) -> None:
+    path.write_text(json.dumps(document(runs), indent=1) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, object]:

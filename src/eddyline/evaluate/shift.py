@@ -65,6 +65,14 @@ ROWS: Final = (
 )
 """The rows of the table; the default is what a user gets who says nothing."""
 
+JUDGED: Final[dict[str, dict[str, bool]]] = {
+    "default": {},
+    "default, votes": {"sessions": True},
+    "default, no votes": {"sessions": False},
+    "default, EM": {"prior_correction": True},
+}
+"""Rows that ask one model in several ways."""
+
 BASE: Final = "flow alone"
 """The row that the others are paired with."""
 
@@ -123,6 +131,7 @@ def run_shift(
     tasks: Sequence[Task] = TASKS,
     seeds: Sequence[int] = range(5),
     method: str = "boosting",
+    done: Sequence[Run] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Run]:
     """Run every row of every task with every seed.
@@ -137,6 +146,8 @@ def run_shift(
         One run each.
     method
         Name of a classifier, for all rows.
+    done
+        Runs of before, which are not made again.
     progress
         Called with what is done now.
 
@@ -145,13 +156,15 @@ def run_shift(
     InputError
         When a day is absent.
     """
+    kept = {(run.task, run.row, run.seed) for run in done}
     days = {day: flow_rows([read_day(folder, day)], FEATURE_SET) for day in days_of(tasks)}
     for task in tasks:
         training = joined([days[day] for day in task.train])
         for seed in seeds:
             if progress is not None:
                 progress(f"task {task.name}, seed {seed}")
-            yield from _runs(task, seed, method, training, days[task.test])
+            wanted = {row.name for row in ROWS if (task.name, row.name, seed) not in kept}
+            yield from _runs(task, seed, method, training, days[task.test], wanted)
 
 
 def joined(parts: Sequence[FlowRows]) -> FlowRows:
@@ -173,7 +186,9 @@ def joined(parts: Sequence[FlowRows]) -> FlowRows:
     )
 
 
-def _runs(task: Task, seed: int, method: str, training: FlowRows, test: FlowRows) -> Iterator[Run]:
+def _runs(
+    task: Task, seed: int, method: str, training: FlowRows, test: FlowRows, wanted: set[str]
+) -> Iterator[Run]:
     truth = _labels(test)
 
     def run(
@@ -183,18 +198,25 @@ def _runs(task: Task, seed: int, method: str, training: FlowRows, test: FlowRows
         return Run(task.name, row, seed, counts, left_out, votes)
 
     for row, columns in ((BASE, ALONE), ("surroundings", training.X.shape[1])):
-        classifier = classifier_class(method)(seed=seed)
-        classifier.fit(training.X[:, :columns], _labels(training))
-        yield run(row, classifier.predict(test.X[:, :columns]))
+        if row in wanted:
+            classifier = classifier_class(method)(seed=seed)
+            classifier.fit(training.X[:, :columns], _labels(training))
+            yield run(row, classifier.predict(test.X[:, :columns]))
     recipe = Recipe(method=method, params={"seed": seed})
-    for row, chosen in (("default", recipe), ("default, weights", replace(recipe, weighed=True))):
-        model = train_rows(training, recipe=chosen, feature_set=FEATURE_SET)
-        known = float(model.card["sessions"]["mean"][model.votes])
-        yield run(row, _verdicts(model, test), known, model.votes)
-        if row == "default":
-            yield run("default, votes", _verdicts(model, test, sessions=True))
-            yield run("default, no votes", _verdicts(model, test, sessions=False))
-            yield run("default, EM", _verdicts(model, test, prior_correction=True))
+    if wanted & set(JUDGED):
+        model = train_rows(training, recipe=recipe, feature_set=FEATURE_SET)
+        for row in (row for row in JUDGED if row in wanted):
+            told = _verdicts(model, test, **JUDGED[row])
+            asked = (_known(model), model.votes) if row == "default" else ()
+            yield run(row, told, *asked)
+    if "default, weights" in wanted:
+        model = train_rows(training, recipe=replace(recipe, weighed=True), feature_set=FEATURE_SET)
+        yield run("default, weights", _verdicts(model, test), _known(model), model.votes)
+
+
+def _known(model: FlowModel) -> float:
+    """Give what left-out training days promise of the model's verdicts."""
+    return float(model.card["sessions"]["mean"][model.votes])
 
 
 def _verdicts(model: FlowModel, rows: FlowRows, **options: bool) -> Any:
@@ -207,7 +229,7 @@ def _labels(rows: FlowRows) -> Any:
 
 
 def summarise(runs: Sequence[Run]) -> list[Told]:
-    """Give each row's figures with bands over its seeds, in the order of the runs.
+    """Give each row's figures with bands over its seeds, in the order of the tasks and of ``ROWS``.
 
     Parameters
     ----------
@@ -215,7 +237,9 @@ def summarise(runs: Sequence[Run]) -> list[Told]:
         Of two seeds or more.
     """
     told = []
-    for task, row in dict.fromkeys((run.task, run.row) for run in runs):
+    places = {row.name: place for place, row in enumerate(ROWS)}
+    found = {(run.task, run.row) for run in runs}
+    for task, row in sorted(found, key=lambda one: (one[0], places[one[1]])):
         mine = _of(runs, task, row)
         scores = np.array([f_beta(run.confusion, beta=1.0) for run in mine])
         base = np.array([f_beta(run.confusion, beta=1.0) for run in _of(runs, task, BASE)])

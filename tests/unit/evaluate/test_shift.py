@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,11 @@ def runs(seeds=3):
             confusion = np.array([[100, 0, 0], [0, 80, 20], [0, 100 - hits, hits]])
             made.append(Run("A", row.name, seed, confusion))
     return made
+
+
+def more_seeds(found):
+    """Give the same runs under another seed, for bands."""
+    return [replace(run, seed=run.seed + 1) for run in found]
 
 
 def test_rows_are_paired_by_seed():
@@ -100,6 +106,13 @@ def test_every_row_is_run(monkeypatch, tmp_path):
     trained = {run.row for run in found if run.left_out is not None}
     assert trained == {"default", "default, weights"}
     assert np.trace(next(r for r in found if r.row == "default").confusion) > 225
+    kept = [run for run in found if run.row not in ("default", "surroundings")]
+    again = list(shift.run_shift(tmp_path, tasks=[task], seeds=[0], done=kept))
+    assert [run.row for run in again] == ["surroundings", "default"]
+    assert np.array_equal(
+        again[1].confusion, next(r for r in found if r.row == "default").confusion
+    )
+    assert page([*kept, *again, *more_seeds(found)]) == page([*found, *more_seeds(found)])
 
 
 def test_the_tasks_never_train_on_later_days():
