@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from numba import njit
+from numpy.typing import NDArray
 
 _SETTINGS: Final[dict[str, Any]] = {"error_model": "numpy", "_nrt": False}
 
@@ -36,3 +37,17 @@ def part(function: Callable[..., Any]) -> Any:
         As for ``kernel``.
     """
     return njit(forceinline=True, **_SETTINGS)(function)
+
+
+def sealed(*arrays: NDArray[Any]) -> tuple[Any, ...]:
+    """Give views that cannot be written to: a kernel is compiled once more for arrays that can.
+
+    Parameters
+    ----------
+    arrays
+        What a kernel only reads.
+    """
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views

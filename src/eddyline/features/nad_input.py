@@ -46,6 +46,7 @@ GLOBAL, LINK_LOCAL, UNSPECIFIED, INNER, BROADCAST, IS_V4, INSIDE = (1 << bit for
 TimeColumn = Literal["ts", "ts_end"]
 
 _HASHED: Final = 1 << 62
+_MOST_BYTES: Final = 1 << 62
 _SAME_APP: Final = {
     "dns": "domain",
     "ssl": "https",
@@ -196,29 +197,18 @@ def nad_input(
         )
         raise DataError(message)
     src, dst, texts = _address_codes(frame)
-    span = pl.col("duration_s").fill_null((pl.col("ts_end") - pl.col("ts")) / 1e6)
-    numbers = frame.select(
-        pl.col("src_port").fill_null(0).cast(pl.Int32),
-        pl.col("dst_port").fill_null(0).cast(pl.Int32),
-        span.fill_nan(0.0).clip(0.0).cast(pl.Float64).alias("duration_s"),
-        *(_bytes(frame, way) for way in ("out", "in")),
-        pl.col("ip_proto").cast(pl.Int16).fill_null(-1),
-    )
-    # Writable throughout: a kernel is compiled once more for arrays that are not.
-    dpt, proto = (
-        numbers["dst_port"].to_numpy(writable=True),
-        numbers["ip_proto"].to_numpy(writable=True),
-    )
+    ports = [_small(frame[name], 0, pl.Int32()) for name in ("src_port", "dst_port")]
+    dpt, proto = ports[1].to_numpy(), _small(frame["ip_proto"], -1, pl.Int16()).to_numpy()
     app, app_key = _apps(frame["app"], proto, dpt)
     return NadInput(
-        t_us=frame[time].to_numpy(writable=True),
+        t_us=frame[time].to_numpy(),
         src=src,
         dst=dst,
-        spt=numbers["src_port"].to_numpy(writable=True),
+        spt=ports[0].to_numpy(),
         dpt=dpt,
-        duration_s=numbers["duration_s"].to_numpy(writable=True),
-        out_bytes=numbers["bytes_out"].to_numpy(writable=True),
-        in_bytes=numbers["bytes_in"].to_numpy(writable=True),
+        duration_s=_durations(frame),
+        out_bytes=_bytes(frame, "out"),
+        in_bytes=_bytes(frame, "in"),
         proto=proto,
         app=app,
         app_key=app_key,
@@ -227,10 +217,37 @@ def nad_input(
     )
 
 
-def _bytes(frame: pl.DataFrame, way: str) -> pl.Expr:
+def _small(values: pl.Series, missing: int, dtype: pl.DataType) -> pl.Series:
+    """Give small whole numbers, one for those that are missing."""
+    values = values.cast(dtype)
+    return values.fill_null(missing) if values.null_count() else values
+
+
+def _durations(frame: pl.DataFrame) -> Floats:
+    """Give durations, from the ends where they are missing; what needs no repair is not copied."""
+    spans = frame["duration_s"]
+    if spans.null_count():
+        spans = frame.select(
+            pl.col("duration_s").fill_null((pl.col("ts_end") - pl.col("ts")) / 1e6)
+        ).to_series()
+    values: Floats = spans.cast(pl.Float64).to_numpy()
+    # Not the other way round: what is not a number is not less than 0 either.
+    if not (values >= 0.0).all():
+        values = np.where(values > 0.0, values, 0.0)
+    return values
+
+
+def _bytes(frame: pl.DataFrame, way: str) -> Integers:
     """Give the bytes one way, or the payload where only that was counted."""
     given = [name for name in (f"bytes_{way}", f"payload_{way}") if name in frame.columns]
-    return pl.coalesce([*given, pl.lit(0)]).clip(0, 2**62).cast(pl.Int64).alias(f"bytes_{way}")
+    if not given:
+        return np.zeros(frame.height, dtype=np.int64)
+    values = frame[given[0]]
+    if values.null_count():
+        values = frame.select(pl.coalesce([*given, pl.lit(0)])).to_series()
+    if values.dtype == pl.UInt64 and (values.max() or 0) <= _MOST_BYTES:  # type: ignore[operator]
+        return values.to_numpy().view(np.int64)
+    return values.clip(0, _MOST_BYTES).cast(pl.Int64).to_numpy()
 
 
 def _address_codes(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from eddyline.features.compiled import kernel, part
+from eddyline.features.compiled import kernel, part, sealed
 from eddyline.features.nad_input import GLOBAL, LINK_LOCAL, UNSPECIFIED, NadInput
 from eddyline.features.nad_names import APPS, FLAGGED_APPS
 from eddyline.features.runs import Runs
@@ -46,7 +46,7 @@ def write_rows(
     flagged = np.full(len(APPS) + 1, len(FLAGGED_APPS) - 1 if fold_apps else -1, dtype=np.int64)
     for place, name in enumerate(FLAGGED_APPS):
         flagged[APPS.index(name)] = place
-    columns = (
+    columns = sealed(
         flows.src,
         flows.dst,
         flows.spt,
@@ -57,8 +57,9 @@ def write_rows(
         flows.proto,
         flows.app,
     )
-    facts = (flows.facts.v4, flows.facts.one_bits, flows.facts.flags)
-    _write(columns, facts, counters, runs, flagged, _TABLE, with_ip, X)
+    facts = sealed(flows.facts.v4, flows.facts.one_bits, flows.facts.flags)
+    own = sealed(counters, runs, flagged, _TABLE)
+    _write(columns, facts, *own, with_ip, X)
 
 
 @kernel
@@ -77,7 +78,7 @@ def _write(
     for i in range(len(X)):
         row, counts = X[i], counters[i]
         at = _write_plain(row, counts, proto[i], flagged[app[i]])
-        log_duration = math.log1p(duration[i])
+        log_duration = _log_of_one_more(duration[i])
         log_in, log_out = _log(in_bytes[i], table), _log(out_bytes[i], table)
         row[at] = duration[i] == 0
         row[at + 1] = in_bytes[i] == 0
@@ -115,7 +116,20 @@ def _write(
 @part
 def _log(value: int, table: Any) -> Any:
     """Give ln(1 + value) of a whole number."""
-    return table[value] if value < len(table) else math.log1p(value)
+    return table[value] if value < len(table) else math.log(np.float64(value) + 1.0)
+
+
+@part
+def _log_of_one_more(value: float) -> Any:
+    """Give ln(1 + value); the logarithm is quicker than ``log1p``, and what 1 + value lost is added to it.
+
+    Kahan's correction; Goldberg, What every computer scientist should know about floating-point arithmetic,
+    1991, theorem 4, in another form.
+    """
+    total = 1.0 + value
+    if total == value:
+        return math.log(value)
+    return math.log(total) - ((total - 1.0) - value) / total
 
 
 @part

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddyline.errors import UsageError
-from eddyline.features.compiled import kernel, part
+from eddyline.features.compiled import kernel, part, sealed
 from eddyline.features.tables64 import FRESH, Table, bucket, remove, take
 from eddyline.tables import Integers
 
@@ -172,6 +172,7 @@ class SegmentRuns:
     def _count(self, t_us: Integers, keys: tuple[Any, ...], out: Runs, segment: Integers) -> None:
         """Carry the flows into the tables."""
         bounds = np.array([self.gap_us, self._groups.most, self._values.most], dtype=np.int64)
+        (t_us,), keys = sealed(t_us), sealed(*keys)
         at = 0
         while at < len(t_us):
             g, v = self._groups, self._values

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddyline.errors import UsageError
+from eddyline.features.compiled import sealed
 from eddyline.features.tables64 import Pool, Table
 from eddyline.features.window_kernel import (
     ADDRESS_WIDTH,
@@ -175,7 +176,7 @@ class WindowCounters:
         n = len(t_us)
         out = np.zeros((n, 12), dtype=np.int32)
         everywhere = np.ones(1, dtype=np.bool_)
-        masks = (
+        masks = sealed(
             everywhere if inside_src is None else inside_src,
             everywhere if inside_dst is None else inside_dst,
         )
@@ -191,7 +192,8 @@ class WindowCounters:
             ],
             dtype=np.int64,
         )
-        ports = (spt.astype(np.int32, copy=False), dpt.astype(np.int32, copy=False))
+        ports = sealed(spt.astype(np.int32, copy=False), dpt.astype(np.int32, copy=False))
+        t_us, src, dst = sealed(t_us, src, dst)
         at = 0
         while at < n:
             at = count_flows(
