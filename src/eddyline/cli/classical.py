@@ -16,6 +16,7 @@ from typing import Any
 from eddyline.errors import UsageError
 from eddyline.evaluate.classical import Plan, run_plan, seconds_of
 from eddyline.evaluate.classical_cross import run_cross
+from eddyline.evaluate.classical_lints import audited
 from eddyline.evaluate.classical_methods import methods_named
 from eddyline.evaluate.classical_pool import Cell
 from eddyline.evaluate.classical_tasks import DEFAULT, ClassicalTask, tasks_named
@@ -77,14 +78,20 @@ def run_bench_classical(
     except KeyboardInterrupt:
         print("\nbroken off; the same command goes on from here", file=sys.stderr)
         raise SystemExit(130) from None
+    say = _silent_line if quiet else _line
+    lints = {
+        task.name: audited(task, data, plan.digests[task.name], out / "cells", say)
+        for task in plan.tasks
+    }
     told = document(
         plan,
         results,
+        lints=lints,
         command=_command(detectors, sets, seeds) + (" --cross" if cross else ""),
         wall_s=time.perf_counter() - start,
     )
     if cross:
-        told["matrices"] = run_cross(data, out / "cells", tell=_silent_line if quiet else _line)
+        told["matrices"] = run_cross(data, out / "cells", tell=say)
     _write(told, out, page)
 
 

@@ -14,7 +14,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +30,7 @@ from eddyline.evaluate.metrics import (
     recall_by_class,
     summary,
 )
+from eddyline.evaluate.peak import Peak, memory_is_exact
 from eddyline.evaluate.scores import confusion_matrix
 from eddyline.tables import Floats, Integers
 
@@ -51,6 +51,9 @@ INTERVALS: Final[tuple[Figure, ...]] = ("pr_auc", "roc_auc")
 
 BINS: Final = 40
 """Bins of the score distributions."""
+
+GROUPS: Final = 20
+"""Groups with and without an attack that figures over groups need."""
 
 WARM: Final = 1_200
 """Rows of the fit that compiles kernels before the clock starts."""
@@ -94,6 +97,7 @@ def measure(method: ClassicalMethod, drawn: Drawn, seed: int, *, curves: bool) -
             {str(w.message) for w in told if w.category.__module__ == "eddyline.errors"}
         ),
         "cost": cost,
+        "peak_is_exact": memory_is_exact(),
     }
     result |= figures(drawn, scores, seed, curves=curves)
     if predicted is not None:
@@ -144,7 +148,7 @@ def _scored(
 ) -> tuple[dict[str, Floats], dict[str, Any], Any] | None:
     """Fit and score both parts; give scores, cost and, from a classifier, classes of the test part."""
     fit, ask, size = _asked(method, drawn, rows, seed)
-    memory = _Peak()
+    memory = Peak()
     wall, cpu = time.perf_counter(), time.process_time()
     score = fit()
     fitted = time.perf_counter() - wall, time.process_time() - cpu
@@ -240,6 +244,7 @@ def figures(
     test = drawn.test
     ours, held = scores["test"], scores["validation"]
     told: dict[str, Any] = {"figures": dict(summary(test.attack, ours, days=drawn.days))}
+    told["by_group"] = None if drawn.days is None else by_group(test, ours)
     told["cuts"] = {}
     for name, threshold in thresholds(drawn.validation.attack, held).items():
         yes = ours >= threshold
@@ -260,6 +265,34 @@ def figures(
     if curves:
         told |= _curves(test.attack, ours)
     return told
+
+
+def by_group(part: Part, score: Floats) -> dict[str, Any] | None:
+    """Give areas over groups: an attack is one that holds any, and its score is that of its worst row.
+
+    None where fewer than ``GROUPS`` of either kind are there: such an area says nothing.
+
+    Parameters
+    ----------
+    part
+        Rows of flows, whose groups are sources with the network of their destination.
+    score
+        Of each row, higher is stranger.
+    """
+    number = np.unique(part.groups, return_inverse=True)[1].ravel()
+    n_groups = int(number.max()) + 1
+    worst = np.full(n_groups, -np.inf)
+    np.maximum.at(worst, number, score)
+    attack = np.bincount(number, weights=part.attack, minlength=n_groups) > 0
+    if min(int(attack.sum()), int((~attack).sum())) < GROUPS:
+        return None
+    curve = Curve.of(attack, worst)
+    return {
+        "n_groups": n_groups,
+        "n_attacks": int(attack.sum()),
+        "pr_auc": curve.average_precision,
+        "roc_auc": curve.auc,
+    }
 
 
 def thresholds(attack: NDArray[np.bool_], score: Floats) -> dict[str, float]:
@@ -322,25 +355,3 @@ def _curves(attack: NDArray[np.bool_], score: Floats) -> dict[str, Any]:
             "attack": np.histogram(inside[attack], edges)[0].tolist(),
         },
     }
-
-
-class _Peak:
-    """Most memory that the process holds above what it held at the start, MB; None off Linux."""
-
-    def __init__(self) -> None:
-        self.start = None
-        try:
-            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        except OSError:
-            return
-        self.start = self._held("VmRSS")
-
-    def grown(self) -> float | None:
-        if self.start is None:
-            return None
-        return max(0.0, self._held("VmHWM") - self.start) / 1024
-
-    @staticmethod
-    def _held(name: str) -> float:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return float(next(line.split()[1] for line in lines if line.startswith(name)))

@@ -50,6 +50,7 @@ def document(
     *,
     command: str,
     wall_s: float,
+    lints: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> dict[str, Any]:
     """Give everything that was found as plain values.
 
@@ -63,6 +64,8 @@ def document(
         What makes the report again.
     wall_s
         Seconds of this call; cells from the cache cost nothing in it.
+    lints
+        What ``classical_lints.audited`` gave, by name of the task; tasks that are absent were not linted.
     """
     tasks, models, comparisons = [], [], []
     for task in plan.tasks:
@@ -78,6 +81,8 @@ def document(
         done: Found = {key: ours for key, ours in found.items() if ours}
         best = best_of(done)
         tasks.append(_task(task, plan, mine, best))
+        if lints is not None and task.name in lints:
+            tasks[-1]["lints"] = [dict(one) for one in lints[task.name]]
         models += [_model(method, task, mine, done, best) for method in plan.methods]
         comparisons += _comparisons(task.name, done, best)
     told: dict[str, Any] = {
@@ -185,6 +190,8 @@ def _model(
         "promise": promise(results, PROMISE),
         "classes": classes(results),
         "cost": _cost(results),
+        "peak_is_exact": all(one.get("peak_is_exact", False) for one in results),
+        "by_group": _by_group(results),
     }
     told |= {name: results[0][name] for name in ("curve", "histogram") if name in results[0]}
     told["thresholds"] = {name: c["threshold"] for name, c in results[0]["cuts"].items()}
@@ -208,6 +215,12 @@ def _means(tables: Sequence[Mapping[str, float | None] | None]) -> dict[str, flo
 def _cost(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     names = results[0]["cost"]
     return {name: mean([one["cost"][name] for one in results]) for name in names}
+
+
+def _by_group(results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Give means over the runs that were judged by group too; None where there is none."""
+    told = [one["by_group"] for one in results if one.get("by_group") is not None]
+    return {name: mean([one[name] for one in told]) for name in told[0]} if told else None
 
 
 def _comparisons(task: str, done: Found, best: Mapping[str, str]) -> list[dict[str, Any]]:

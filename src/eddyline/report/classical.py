@@ -14,6 +14,9 @@ from typing import Any, Final
 from eddyline.flows.text import neutral_text
 from eddyline.report import classical_plots as plots, classical_words as words
 
+SUBJECTS: Final = 4
+"""Columns or classes of a lint that are named in its line."""
+
 BEST: Final = 6
 """Methods of each kind in the tables of the Markdown page."""
 
@@ -76,7 +79,26 @@ def _task(task: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
         "confusion": plots.confusion(best[0]) if best else "",
         "rare": html_table(words.rare_table(models)),
         "costs": plots.costs(models),
+        "linted": html_table(lint_table(task["lints"])) if task.get("lints") else "",
     }
+
+
+def lint_table(findings: Sequence[Mapping[str, Any]]) -> words.Table:
+    """Give the ``lints`` of a set, a line a lint: how often, where, and the gravest in words.
+
+    Parameters
+    ----------
+    findings
+        As the task holds them.
+    """
+    rows = []
+    for name in sorted({one["lint"] for one in findings}):
+        mine = [one for one in findings if one["lint"] == name]
+        worst = max(mine, key=lambda one: (one["level"] == "refuse", one["value"] or 0.0))
+        subjects = list(dict.fromkeys(one["subject"] for one in mine))
+        shown = ", ".join(subjects[:SUBJECTS]) + (" …" if len(subjects) > SUBJECTS else "")
+        rows.append([name, worst["level"], str(len(mine)), shown, worst["sentence"]])
+    return ("lint", "level", "findings", "of", "the gravest"), rows
 
 
 def _files(told: Mapping[str, Any]) -> words.Table:
@@ -225,6 +247,8 @@ _FAMILIES: Final = "\n".join(
 """What to expect of each family."""
 
 
+LINTED: Final = "What the lints find in its rows and in its split:"
+
 CARRIED: Final = (
     "Mean ROC-AUC of one model a day or capture, learned on its first 70 %: judged on the rest of it, on the "
     "other days or captures of its data set, and on those of another one. Made with `--cross`.\n"
@@ -261,6 +285,8 @@ def _markdown_task(
         classes = words.class_table(models)
         if classes is not None and len(classes[0]) > 4:
             parts += ["F1 of each class, over all seeds:", markdown_table(classes)]
+    if task.get("lints"):
+        parts += [LINTED, markdown_table(lint_table(task["lints"]))]
     return parts
 
 
