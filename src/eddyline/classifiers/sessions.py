@@ -39,7 +39,7 @@ class Trial:
     period
         Its number.
     rows
-        Its rows: a stretch of minutes, such as the first of a day file in another time zone, tells little.
+        Its rows: of periods of unequal length the longer says more.
     alone
         Macro F1 of flows that are judged one by one.
     voted

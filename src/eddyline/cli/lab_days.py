@@ -59,7 +59,9 @@ def run_bench_lab(
             runs.append(run)
             if cache is not None:
                 told = json.dumps(document(runs), separators=(",", ":")) + "\n"
-                cache.write_text(told, encoding="utf-8")
+                beside = cache.with_name(f"{cache.name}.part")
+                beside.write_text(told, encoding="utf-8")
+                beside.replace(cache)  # whoever is stopped here leaves the runs of before
     print(page(runs))
     return 0
 

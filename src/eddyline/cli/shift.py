@@ -88,7 +88,9 @@ def run_bench_shift(
 
 
 def _write(runs: Sequence[Run], path: Path) -> None:
-    path.write_text(json.dumps(document(runs), indent=1) + "\n", encoding="utf-8")
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(json.dumps(document(runs), indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)  # whoever is stopped here leaves the runs of before
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -61,7 +61,7 @@ ROWS: Final = (
     Row("default, votes", False, "the default with `classify --sessions`"),
     Row("default, no votes", False, "the default with `classify --no-sessions`"),
     Row("default, EM", True, "the default with `classify --prior-correction`"),
-    Row("default, weights", False, "the default with decision weights by stratum"),
+    Row("default, weights", False, "decision weights by stratum, and no votes"),
 )
 """The rows of the table; the default is what a user gets who says nothing."""
 
