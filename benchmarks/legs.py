@@ -12,7 +12,6 @@ it holds.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -27,6 +26,7 @@ import detection
 import numpy as np
 
 from eddyline.evaluate.evaluation import evaluate
+from eddyline.evaluate.incident_sets import LOGS, LabDay, first_incident, lab_days, read_captures
 from eddyline.evaluate.keys import grade
 from eddyline.evaluate.labels import Watch, with_verdicts
 from eddyline.evaluate.truth import read_truth
@@ -124,14 +124,14 @@ def settings_for(rules: bool) -> ScanSettings:
 
 
 def lab_cases() -> Iterator[tuple[str, Case]]:
-    for name, source, capture, truth, _ in detection.lab_days():
+    for day in lab_days([detection.ROOT / "examples", detection.ROOT / "tests" / "cases"]):
 
-        def run(legs: tuple[LegSpec, ...], rules: bool, s: Path = source, c: Path = capture,
-                t: Path | None = truth) -> Figures:  # fmt: skip
-            model = Pipeline(legs).fit(iter(flows_of(s)), plainly_strange if rules else None)
-            return lab_figures(c, t, model, settings_for(rules))
+        def run(legs: tuple[LegSpec, ...], rules: bool, day: LabDay = day) -> Figures:
+            quiet = iter(flows_of(day.learn))
+            model = Pipeline(legs).fit(quiet, plainly_strange if rules else None)
+            return lab_figures(day.scan, day.truth, model, settings_for(rules))
 
-        yield f"day {name}", run
+        yield f"day {day.name}", run
 
 
 def lab_figures(
@@ -155,9 +155,7 @@ def lab_figures(
 
 
 def capture_cases(folder: Path) -> Iterator[tuple[str, Case]]:
-    with (folder / "truth.csv").open(newline="") as file:
-        listed = list(csv.DictReader(file))
-    for row in listed:
+    for row in read_captures(folder):
 
         def run(legs: tuple[LegSpec, ...], rules: bool, row: dict[str, str] = row) -> Figures:
             result, _ = judged(folder / row["file"], Pipeline(legs), settings_for(rules))
@@ -165,14 +163,14 @@ def capture_cases(folder: Path) -> Iterator[tuple[str, Case]]:
             if row["visible_in_flows"] == "no":
                 accused = [one for one in result.incidents if one.attack != "unusual"]
                 return {}, float(len(accused)), told
-            found = detection.first_incident(row, result.incidents)
+            found = first_incident(row, result.incidents)
             return {row["attack"]: found["points"]}, float(found.get("others", 0)), []
 
         yield f"capture {row['file']}", run
 
 
 def log_cases(folder: Path) -> Iterator[tuple[str, Case]]:
-    for name in detection.ZEEK:
+    for name in LOGS:
 
         def run(legs: tuple[LegSpec, ...], rules: bool, name: str = name) -> Figures:
             result, flows = judged(folder / name, Pipeline(legs), settings_for(rules))
@@ -180,7 +178,12 @@ def log_cases(folder: Path) -> Iterator[tuple[str, Case]]:
             found = {"recall": ours.recall or 0.0, "share": ours.found_share or 0.0}
             return found, float(ours.false_per_day), []
 
-        yield f"log {detection.ZEEK_TITLES[name]}", run
+        yield f"log {log_title(name)}", run
+
+
+def log_title(file: str) -> str:
+    """Give the name of a log's case."""
+    return file.replace("CTU-IoT-Malware-Capture-", "").split("conn")[0].strip("./-")
 
 
 def cases(data: Path, only: Sequence[str]) -> Iterator[tuple[str, Case]]:

@@ -31,7 +31,7 @@ Figures = tuple[float, float, float, float]
 
 DEFAULT_METHOD: Final = "union_rvae"
 """The default among densities, ``learn --method union``: chosen on the ``families`` protocol by the rule of
-``benchmarks/default_density.py``."""
+``benchmarks/default_density.py``, before ``shifted``, which names another, was drawn up."""
 
 
 @dataclass(frozen=True, slots=True)
