@@ -1,6 +1,6 @@
 """The page and the pictures of ``deep_shift.py``, from its JSON and nothing else.
 
-    python benchmarks/deep_shift_page.py docs/explanation/deep-model.json
+    python benchmarks/deep_shift_page.py docs/explanation/deep-model.json --training deep-training.json
 
 Writes ``deep-model.md`` and one SVG a task beside the JSON: the score over updates with its 80 % band, on
 the predicted day and on the validation, as the article drew it. A curve ends where the first of its seeds
@@ -158,6 +158,35 @@ def sizes(result: dict) -> list[str]:
     ]
 
 
+def training(found: dict) -> list[str]:
+    """What an update costs, from the JSON of ``snn_training.py``."""
+    lines = [
+        "",
+        "## What training costs",
+        "",
+        "<!-- not run: an hour -->",
+        "```console",
+        "$ python benchmarks/snn_training.py --updates 50000 --batch 512 --threads 1 --profile",
+        "```",
+        "",
+        f"The net in its full size, {found['updates']:,} updates of {found['rows_an_update']} rows on "
+        f"{found['threads']} thread, beside its own matrix products alone, of the same shapes forward and "
+        "backward, by turns every 100 updates of the same run.",
+        f"An update takes {found['cpu_ms_update']:.1f} ms of processor time, its products "
+        f"{found['cpu_ms_products']:.1f} ms: **{found['cpu_ratio']:.2f} times** (the aim was 2).",
+        f"By the clock it is {found['wall_ratio_median_of_pairs']:.2f} times, the median of the turns, on a "
+        "machine that had other work.",
+    ]
+    if "ended_early" in found:
+        lines.append(found["ended_early"])
+    if "profile" in found:
+        parts = ", ".join(
+            f"`{name}` {100 * share:.0f} %" for name, share in found["profile"].items()
+        )
+        lines.append(f"Own processor time by operation: {parts}.")
+    return lines
+
+
 def curves(result: dict, task: str, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
     """Updates that all seeds reached, and both scores there, one row a seed."""
     runs = [
@@ -219,9 +248,12 @@ def draw(result: dict, task: str, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json", type=Path)
+    parser.add_argument("--training", type=Path, help="JSON of snn_training.py")
     chosen = parser.parse_args()
     result = json.loads(chosen.json.read_text(encoding="utf-8"))
     lines = [*sizes(result), *tables(result), *findings(result)]
+    if chosen.training is not None:
+        lines += training(json.loads(chosen.training.read_text(encoding="utf-8")))
     text = HEAD.read_text(encoding="utf-8") + "\n".join(lines) + "\n"
     chosen.json.with_suffix(".md").write_text(text, encoding="utf-8")
     for task in result["summary"]:
