@@ -198,12 +198,19 @@ class Pipeline:
 
     @property
     def alarm_levels(self) -> dict[str, float]:
-        """P-value at or below which a row alarms, by view; none where an error rate decides."""
-        share = self.budget / len(self.views)
+        """P-value at or below which a row alarms, by view; none where an error rate decides.
+
+        Views share the budget alike, but for one whose legs together weigh less than one.
+        """
         if self.error_rate is not None:
             return {}
+        weights = dict.fromkeys((leg.view for leg in self.legs), 0.0)
+        for leg in self.legs:
+            weights[leg.view] = min(1.0, weights[leg.view] + leg.weight)
+        each = self.budget / sum(weights.values())
         levels = {
-            k: budget_threshold(share, n.rows_per_day).value for k, n in self.normals.items()
+            k: budget_threshold(each * weights[k], n.rows_per_day).value
+            for k, n in self.normals.items()
         }
         return {name: min(level, MOST_LEVEL) for name, level in levels.items()}
 
@@ -335,7 +342,10 @@ class Pipeline:
             if len(rows) > 1:  # families end to end: bring their windows back in order
                 whole = whole.take(np.argsort(whole.windows, kind="stable"))
             shown = kept_for_fit(view, whole)
-            part.fit_view(view, specs, shown, n_rows=n_rows, span_us=span_us, seed=self.seed)
+            later = not self.from_itself
+            part.fit_view(
+                view, specs, shown, n_rows=n_rows, span_us=span_us, seed=self.seed, later=later
+            )
 
     def _judge(
         self, frames: Iterable[pl.DataFrame], *, held_out: bool, most: float | None = None
@@ -378,6 +388,7 @@ class Pipeline:
             verdict.table.rows,
             legs=[part.fitted[name] for name in verdict.scores],
             scores=verdict.scores,
+            each=verdict.each,
             p_values=verdict.p_values,
             normal=normal,
             levels=levels,

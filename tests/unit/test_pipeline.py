@@ -21,6 +21,7 @@ EACH_VIEW = (
     LegSpec("segment", "tails"),
     LegSpec("dyad", "ngram", params={"order": 1}),
     LegSpec("flow", "isolation_forest", params={"n_trees": 10}),
+    LegSpec("edge", "midas_r", weight=0.2, params={"memory": 60}),
 )
 FEW_LEGS = (LegSpec("host", "tails"), LegSpec("dyad", "tails", own=True))
 
@@ -40,6 +41,18 @@ def judged_rows(judged):
             fields = (alarm.view, alarm.window, alarm.addresses, alarm.uid, alarm.p_value)
             alarms.append((*fields, alarm.sure, alarm.scores))
     return sorted(rows, key=lambda row: row[:2]), sorted(alarms, key=lambda a: (a[1], a[0], a[4]))
+
+
+def test_a_view_of_little_weight_takes_little_of_the_budget():
+    """Two views share alike; a third of weight 0.2 takes an eleventh of each, not a third."""
+    quiet = traffic.quiet(n_hosts=8, hours=3.0)
+    legs = [LegSpec("host", "tails"), LegSpec("segment", "tails"), LegSpec("host", "neighbours")]
+    before = Pipeline(legs, 0.1).fit([quiet]).alarm_levels
+    after = Pipeline([*legs, LegSpec("edge", "midas_r", weight=0.2)], 0.1).fit([quiet])
+
+    for view, level in before.items():
+        assert after.alarm_levels[view] == pytest.approx(level * 2 / 2.2)
+        assert level == pytest.approx(0.05 / after.normals[view].rows_per_day)
 
 
 @given(places=CUTS)

@@ -46,7 +46,8 @@ class LegSpec:
     own
         True to show the detector how far a row lies beyond the entity's own past, not the row itself.
     weight
-        Share of the view's error budget, relative to its other legs, ``> 0``.
+        Share of the view's error budget, relative to its other legs, ``> 0``; a view whose legs together
+        weigh less than 1 gets so much less of the whole.
     params
         Arguments of the detector.
     """
