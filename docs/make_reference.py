@@ -27,7 +27,7 @@ from eddyline.detectors.registry import (
     stream_detector,
 )
 from eddyline.detectors.stream import EdgeDetector
-from eddyline.features import around, damped, nad
+from eddyline.features import around, damped, nad, session_rows
 from eddyline.features.dictionary import Feature
 from eddyline.features.nad_names import (
     ADDRESS_EXTRAS,
@@ -168,6 +168,14 @@ and looking ahead over a whole file (`probe_run` and `is_probe` of IPv4 addresse
 What classifiers learn from: a flow alone, and what its pair, service and hosts did in the last minute and hour, from earlier flows only.
 
 {flow_sets}
+
+## The set `session8`
+
+{_plain(_doc(session_rows))}
+
+A row has {session_rows.STEPS} steps of these columns, the flow itself last; those of the flow *n* before end in `_back`*n*:
+
+{_rows(session_rows.STEP)}
 """
 
 

@@ -28,6 +28,7 @@ CLASSIFIERS: Final = {
     "knn": "eddyline.classifiers.nearest_rows:KNN",
     "mlp": "eddyline.classifiers.layers:MLP",
     "cnn": "eddyline.classifiers.deep.cnn:CNN",
+    "rnn": "eddyline.classifiers.deep.rnn:RNN",
     "snn": "eddyline.classifiers.deep.snn:SNN",
     "tabm": "eddyline.classifiers.deep.tabm:TabM",
 }

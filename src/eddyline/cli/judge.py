@@ -98,8 +98,12 @@ def tune(
         ),
     ] = "pr_auc",
     features: Annotated[
-        str, typer.Option("--features", help="around, nad113, nad113+, flow-noip, flow-noip+.")
-    ] = "around",
+        str,
+        typer.Option(
+            "--features",
+            help="around, session8, nad113, nad113+, flow-noip, flow-noip+; auto is what the method reads.",
+        ),
+    ] = "auto",
     normal: Annotated[
         str | None,
         typer.Option(

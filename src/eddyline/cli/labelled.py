@@ -26,12 +26,16 @@ def train(
         typer.Option(
             "--method",
             help="boosting, histogram_boosting, random_forest, bagging, adaboost, logistic, linear_svm, "
-            "kernel_svm, knn, mlp; with [deep] snn, tabm, cnn; or a plug-in's.",
+            "kernel_svm, knn, mlp; with [deep] snn, tabm, cnn, rnn; or a plug-in's.",
         ),
     ] = "boosting",
     features: Annotated[
-        str, typer.Option("--features", help="around, nad113, nad113+, flow-noip, flow-noip+.")
-    ] = "around",
+        str,
+        typer.Option(
+            "--features",
+            help="around, session8, nad113, nad113+, flow-noip, flow-noip+; auto is what the method reads.",
+        ),
+    ] = "auto",
     split: Annotated[
         str,
         typer.Option("--split", help="Left out together: day, group (pairs of hosts) or auto."),

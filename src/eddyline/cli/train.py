@@ -20,7 +20,7 @@ from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.cli.settings import map_of
 from eddyline.errors import UsageError
-from eddyline.features.sets import flow_set
+from eddyline.features.sets import flow_set, usual_set
 from eddyline.flows.batch import FlowBatch
 from eddyline.read.flows import read_flows
 from eddyline.read.ingest import IngestReport
@@ -104,6 +104,7 @@ def run_train(
     if method not in classifier_names():
         message = f"--method must be one of {', '.join(classifier_names())}, got {method!r}"
         raise UsageError(message)
+    features = usual_set(features, method)
     flow_set(features)
     votes_wanted(sessions, ())
     own = _own_scaling(method, scaling)  # a missing extra is told before the flows are read

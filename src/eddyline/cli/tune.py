@@ -27,7 +27,7 @@ from eddyline.evaluate.tuning_flows import SPLITS, FlowJudge, LabelledRows, meth
 from eddyline.evaluate.tuning_space import Choice, Space, grid_points, space_of
 from eddyline.evaluate.tuning_trials import Fold, Kept, Trial, digest
 from eddyline.features.rows import FlowRows, flow_rows
-from eddyline.features.sets import flow_set
+from eddyline.features.sets import flow_set, usual_set
 from eddyline.read.flows import read_flows
 from eddyline.read.ingest import IngestReport
 from eddyline.supervised import NORMAL_NAMES
@@ -94,6 +94,7 @@ def run_tune(
     check_outputs([out, beside], paths)
     kind, bare = method_of(method)
     space = space_of(kind, bare)
+    features = usual_set(features, bare)
     flow_set(features)
     if split not in SPLITS:
         message = f"--split must be one of {', '.join(SPLITS)}, got {split!r}"

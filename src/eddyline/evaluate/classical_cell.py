@@ -78,6 +78,8 @@ def measure(method: ClassicalMethod, drawn: Drawn, seed: int, *, curves: bool) -
     dict
         ``state`` is ``done``, or ``undefined`` with ``why`` where the method has no meaning on the task.
     """
+    if method.matrix(drawn.fit) is None:
+        return {"state": "undefined", "why": "the rows of this set have no sessions"}
     allowed = rows_to_fit(method, drawn, seed)
     rows = capped(allowed, method.cap, seed)
     try:
@@ -187,18 +189,18 @@ def _asked(
             return held["score"]
 
         return learn, lambda asked: held["score"](asked), lambda: 0
-    X = np.ascontiguousarray(part.X[rows])
+    X = np.ascontiguousarray(method.matrix(part)[rows])
     model = method.build(seed)
-    _warm(method, X, part.kind[rows], drawn.test.X)
+    _warm(method, X, part.kind[rows], method.matrix(drawn.test))
     if method.kind == "detector":
         return (
             lambda: model.fit(X),
-            lambda asked: model.anomaly_score(asked.X),
+            lambda asked: model.anomaly_score(method.matrix(asked)),
             lambda: _size(model),
         )
 
     def judge(asked: Part) -> tuple[Floats, Any]:
-        shares = model.predict_proba(asked.X)
+        shares = model.predict_proba(method.matrix(asked))
         normal = shares[:, model.classes_.tolist().index(NORMAL)]
         return -np.log(np.maximum(normal, 1e-300)), model.classes_[shares.argmax(axis=1)]
 

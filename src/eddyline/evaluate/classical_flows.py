@@ -34,7 +34,7 @@ from eddyline.evaluate.labels import meaning
 from eddyline.evaluate.sequences import CAPTURES
 from eddyline.evaluate.split_keys import block_groups, combined, network_groups
 from eddyline.evaluate.splits import group_split
-from eddyline.features.sets import flow_set
+from eddyline.features.sets import BY_STEPS, flow_set
 from eddyline.flows.batch import FlowBatch
 from eddyline.read.flows import read_flows
 from eddyline.tables import Integers
@@ -47,6 +47,9 @@ EMBARGO_US: Final = 3_600_000_000
 
 FEATURES: Final = "around"
 """Set of features of the tasks that are made of flows."""
+
+SESSIONS: Final = BY_STEPS["rnn"]
+"""Set of features of the methods that read the steps of a session."""
 
 MINUTE_US: Final = 60_000_000
 
@@ -270,7 +273,8 @@ def _part(flows: LabelledFlows, side: NDArray[np.bool_], number: int) -> Part | 
     groups = network_groups(frame) + number * 10_000_000
     attack = flows.attack.filter(pl.Series(side)).fill_null(value=False).to_numpy()
     X = flow_set(FEATURES).update(frame).astype(np.float64)
-    return Part(X, attack, flows.kind[side], flows.name[side], groups, trivial)
+    steps = flow_set(SESSIONS).update(frame).astype(np.float32)
+    return Part(X, attack, flows.kind[side], flows.name[side], groups, trivial, steps)
 
 
 def _span(parts: Sequence[LabelledFlows]) -> float:

@@ -41,6 +41,9 @@ class Part:
         What belongs together, shape ``(n,)``.
     trivial
         Scores that need no learning, by name of the baseline.
+    sessions
+        The same rows with the flows before them in their session, for methods that read steps, shape
+        ``(n, e)``; None where rows have no session.
     """
 
     X: Floats
@@ -49,6 +52,7 @@ class Part:
     name: NDArray[np.str_]
     groups: Integers
     trivial: Mapping[str, Floats]
+    sessions: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -84,6 +88,7 @@ def joined(parts: Sequence[Part | None]) -> Part:
         In order; None for nothing.
     """
     found = [part for part in parts if part is not None]
+    steps = [part.sessions for part in found if part.sessions is not None]
     return Part(
         np.concatenate([part.X for part in found]),
         np.concatenate([part.attack for part in found]),
@@ -91,6 +96,7 @@ def joined(parts: Sequence[Part | None]) -> Part:
         np.concatenate([part.name for part in found]),
         np.concatenate([part.groups for part in found]),
         {key: np.concatenate([part.trivial[key] for part in found]) for key in found[0].trivial},
+        np.concatenate(steps) if len(steps) == len(found) else None,
     )
 
 
@@ -111,6 +117,7 @@ def rows_of(part: Part, rows: Integers) -> Part:
         part.name[rows],
         part.groups[rows],
         {key: score[rows] for key, score in part.trivial.items()},
+        None if part.sessions is None else part.sessions[rows],
     )
 
 

@@ -158,6 +158,10 @@ CLASSIFIER_SPACES: Final[Mapping[str, Space]] = {
         "kernel": Choice((3, 5, 7)),
         "rate": Range(5e-4, 8e-3, logarithmic=True),
     },
+    "rnn": {
+        "units": Choice((24, 48, 96)),
+        "rate": Range(5e-4, 8e-3, logarithmic=True),
+    },
     "snn": {
         "width": Choice((64, 128, 256)),
         "blocks": Range(1, 3, whole=True),

@@ -53,7 +53,7 @@ MEANS: Final[dict[str, str]] = {
 }
 """What is averaged within a pair, over the window and the flow itself."""
 
-_ALONE: Final = (
+ALONE: Final = (
     Feature("payload_out", "bytes", "payload_out", "payload sent"),
     Feature("payload_in", "bytes", "payload_in", "payload received"),
     Feature("bytes_out", "bytes", "bytes_out, 0 when not counted", "bytes sent"),
@@ -74,10 +74,11 @@ _ALONE: Final = (
         "payload_per_pkt_in", "bytes", "payload_in / (1 + pkts_in)", "payload a packet received"
     ),
 )
+"""What a flow says by itself."""
 
 
 def _dictionary() -> tuple[Feature, ...]:
-    found = list(_ALONE)
+    found = list(ALONE)
     for _, span, when in SPANS:
         found.extend(
             Feature(
@@ -161,18 +162,24 @@ class Around:
         """
         if frame.is_empty():
             return np.empty((0, len(NAMES)), np.float32)
-        flows = _columns(derive(frame))
+        flows = counted(derive(frame))
         past = flows.clear().select(_KEPT) if self._held is None else self._held
         together = pl.concat([past, flows.select(_KEPT)])
-        counted = _surroundings(together)[past.height :]
+        around = _surroundings(together)[past.height :]
         newest = int(together["ts_end"][-1])
         self._held = together.filter(pl.col("ts_end") > newest - HOUR_US)
-        alone = flows.select(_alone()).to_numpy()
-        return np.concatenate([alone, counted], axis=1).astype(np.float32)
+        single = flows.select(alone()).to_numpy()
+        return np.concatenate([single, around], axis=1).astype(np.float32)
 
 
-def _columns(derived: pl.DataFrame) -> pl.DataFrame:
-    """Give what is counted with, as whole numbers or text."""
+def counted(derived: pl.DataFrame) -> pl.DataFrame:
+    """Give what is counted with, as whole numbers or text.
+
+    Parameters
+    ----------
+    derived
+        From ``columns.derive``.
+    """
     src, dst = pl.col("src_ip").cast(pl.String), pl.col("dst_ip").cast(pl.String)
     return derived.with_columns(
         src.alias("src"),
@@ -187,7 +194,8 @@ def _columns(derived: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _alone() -> list[pl.Expr]:
+def alone() -> list[pl.Expr]:
+    """Give what a flow says by itself, in the order of ``ALONE``, from the frame of ``counted``."""
     out, back = pl.col("payload_out"), pl.col("payload_in")
     return [
         out.cast(pl.Float64),

@@ -17,6 +17,7 @@ from eddyline.features.dictionary import Feature
 
 SETS: Final[dict[str, str]] = {
     "around": "eddyline.features.around:Around",
+    "session8": "eddyline.features.session_rows:SessionRows",
     "nad113": "eddyline.features.nad_sets:Nad113",
     "nad113+": "eddyline.features.nad_sets:Nad113Plus",
     "flow-noip": "eddyline.features.nad_sets:FlowNoIp",
@@ -29,6 +30,26 @@ STATISTICS_SETS: Final[dict[str, str]] = {
     "nfstream61": "eddyline.features.nfstream61:NfStream61",
 }
 """Sets that need flows metered with statistics."""
+
+
+USUAL: Final = "around"
+"""The set of whoever names none."""
+
+BY_STEPS: Final[dict[str, str]] = {"rnn": "session8"}
+"""Sets of the classifiers that read steps in place of columns, by name of the classifier."""
+
+
+def usual_set(name: str, method: str) -> str:
+    """Give the set that is meant: ``auto`` is that of the classifier, any other name stays.
+
+    Parameters
+    ----------
+    name
+        As a user gave it.
+    method
+        Name of a classifier.
+    """
+    return BY_STEPS.get(method, USUAL) if name == "auto" else name
 
 
 @runtime_checkable

@@ -241,7 +241,7 @@ _FAMILIES: Final = "\n".join(
         "over to new attacks.",
         "- Ensembles (`random_forest`, `bagging`, `boosting`, `histogram_boosting`): accurate, tolerate "
         "noise; cost memory.",
-        "- Nets (`mlp`, `cnn`, `snn`, `tabm`): complex patterns; need many labels and much time.",
+        "- Nets (`mlp`, `cnn`, `rnn`, `snn`, `tabm`): complex patterns; need many labels and much time.",
     )
 )
 """What to expect of each family."""
