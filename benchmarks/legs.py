@@ -203,13 +203,13 @@ def remember_legs() -> None:
     """Let legs that were fitted on the very same rows be used again, as their fit has no other input."""
     fit = Leg.fit
 
-    def remembered(spec: LegSpec, rows: LegRows, seed: int = 0) -> Leg:
+    def remembered(spec: LegSpec, rows: LegRows, seed: int = 0, **others: bool) -> Leg:
         digest = sha256(np.ascontiguousarray(rows.X).tobytes())
         digest.update("\n".join(rows.entities.tolist()).encode())
         digest.update(rows.windows.tobytes())
-        key = (spec.name, repr(spec), seed, digest.hexdigest())
+        key = (spec.name, repr(spec), seed, f"{others} {digest.hexdigest()}")
         if key not in FITTED:
-            FITTED[key] = fit(spec, rows, seed)
+            FITTED[key] = fit(spec, rows, seed, **others)
         return replace(FITTED[key], spec=spec)
 
     Leg.fit = remembered  # type: ignore[method-assign,assignment]
