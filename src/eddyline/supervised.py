@@ -20,6 +20,7 @@ from eddyline.classifiers.model import LeftOut, Recipe, SiteModel, fit_site_mode
 from eddyline.classifiers.periods import DAY_US, Split, periods_of
 from eddyline.classifiers.prior import change_priors, em_priors
 from eddyline.classifiers.sessions import mean_worth, trials, voted, votes_wanted
+from eddyline.classifiers.trained_on import Seen, TrainedOn, digest
 from eddyline.errors import DataError, ModelError
 from eddyline.features.rows import FlowRows, flow_rows
 from eddyline.features.sets import SETS, flow_set
@@ -62,6 +63,8 @@ class FlowModel:
     votes
         Whether flows of a session vote where nobody says otherwise. Incidents named by class take each flow
         by itself, for they add up evidence of their own.
+    trained_on
+        Knows the labelled flows of the training again; None in files of earlier versions.
     """
 
     site: SiteModel
@@ -71,6 +74,17 @@ class FlowModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     normal: ClassNormal | None = None
     votes: bool = False
+    trained_on: TrainedOn | None = None
+
+    def seen(self, flows: pl.DataFrame) -> Seen | None:
+        """Tell how many flows the model was trained on; None where its file does not say.
+
+        Parameters
+        ----------
+        flows
+            With the columns that say which flow a row is, such as what ``classify`` gives.
+        """
+        return None if self.trained_on is None else self.trained_on.ask(_digests(flows))
 
     def classify(
         self,
@@ -164,6 +178,8 @@ class FlowModel:
             "card": dict(self.card),
         }
         told = {} if self.normal is None else {"normal_flows": self.normal.to_arrays()}
+        if self.trained_on is not None:
+            told["trained_on"] = self.trained_on.to_arrays()
         write_archive(path, manifest, {**self.site.to_arrays(), **told})
 
     @classmethod
@@ -206,6 +222,8 @@ class FlowModel:
             known = feature_set in SETS and names == flow_set(feature_set).names
             site = SiteModel.from_arrays(groups, recipe.method, recipe.params)
             held = groups.get("normal_flows")
+            told = groups.get("trained_on")
+            filtered = None if told is None else TrainedOn.from_arrays(told)
             normal = None if held is None else ClassNormal.from_arrays(held, len(names))
         except (KeyError, TypeError, ValueError) as error:
             message = f"{path.name}: must be a whole model, got {error!r}; train it again"
@@ -215,7 +233,7 @@ class FlowModel:
                 f"{path.name}: was trained on other features than {feature_set!r} has; train again"
             )
             raise ModelError(message)
-        return cls(site, feature_set, names, recipe, card, normal, votes)
+        return cls(site, feature_set, names, recipe, card, normal, votes, filtered)
 
 
 def train(
@@ -316,7 +334,15 @@ def train_rows(
     names = flow_set(feature_set).names
     kept = np.flatnonzero(labelled)
     told = _normal_flows(rows, kept, y, site)
-    return FlowModel(site, feature_set, names, chosen, card, told, votes)
+    filtered = TrainedOn.of(_digests(rows.frame.filter(pl.Series(labelled))))
+    return FlowModel(site, feature_set, names, chosen, card, told, votes, filtered)
+
+
+def _digests(flows: pl.DataFrame) -> NDArray[np.uint64]:
+    """Tell flows apart by their hosts, ports, protocol and times: a reader may number them anew."""
+    texts = flows.select(pl.col("src_ip", "dst_ip", "proto").cast(pl.String))
+    numbers = flows.select(pl.col("ts", "ts_end", "src_port", "dst_port").cast(pl.Int64))
+    return digest([*texts.to_numpy().T], [*numbers.fill_null(-1).to_numpy().T])
 
 
 def _normal_flows(

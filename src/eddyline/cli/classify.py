@@ -70,6 +70,9 @@ def run_classify(
             list(paths), column_map=map_of(columns), report=report, progress=progress
         )
         table = judge.classify(batches, sessions=sessions, prior_correction=prior_correction)
+    seen = judge.seen(table)
+    if seen is not None and seen.certain:
+        print(f"warning: {seen.sentence(neutral_text(model.name))}", file=sys.stderr)
     if out is not None:
         _write(table, out)
     if not quiet and out != "-":

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from eddyline.classifiers.trained_on import Seen
 from eddyline.cli.outputs import check_outputs
 from eddyline.cli.progress import shown
 from eddyline.errors import InputError, UsageError
@@ -53,6 +54,7 @@ class _Said:
     named: np.ndarray | None
     seconds: float
     kind: str
+    seen: Seen | None = None
 
 
 def run_compare(
@@ -114,6 +116,9 @@ def run_compare(
         )
         for name, one in zip(names, said, strict=True)
     )
+    for name, one in zip(names, said, strict=True):
+        if one.seen is not None and one.seen.certain:
+            print(f"warning: {one.seen.sentence(neutral_text(name))}", file=sys.stderr)
     told = compare_judgements(first, second, truth, seed=settings.seed)
     decisive = told.figure(by)
     document = _document(told, said, decisive.better, by)
@@ -181,7 +186,8 @@ def _judge(
         normal = str(model.site.classes[model.site.normal])
         named = table["verdict"].to_numpy().astype(np.str_)
         score = 1.0 - table[f"p_{normal}"].to_numpy()
-        return _Said(score, named != normal, named, time.perf_counter() - start, "classifier")
+        taken = time.perf_counter() - start
+        return _Said(score, named != normal, named, taken, "classifier", model.seen(table))
     pipeline, name = pipeline_for(path, settings)
     wanted = replace(settings, flow_verdicts=True)
     result = scan_flows(batches, report, pipeline=pipeline, settings=wanted, name=name)
@@ -263,6 +269,9 @@ def _document(told: Compared, said: Sequence[_Said], better: str, by: str) -> di
         "better": better,
         "kinds": [one.kind for one in said],
         "seconds": [round(one.seconds, 3) for one in said],
+        "trained_on_share": [
+            None if one.seen is None else round(one.seen.share, 6) for one in said
+        ],
         "seeds": "one model each: the bands hold the chance of the flows, not that of the training",
     }
 

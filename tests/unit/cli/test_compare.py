@@ -115,3 +115,16 @@ def test_senseless_options_are_refused(
 
     assert isinstance(done.exception, EddylineError)
     assert words in str(done.exception)
+
+
+def test_flows_of_the_training_are_named(folder: Path) -> None:
+    """Both commands say that figures on them are too good; flows of another day bring no warning."""
+    model, days, today = (folder / name for name in ("days.eddy", "days.parquet", "today.parquet"))
+
+    seen, new = call("classify", days, "-m", model), call("classify", today, "-m", model)
+    both = call("compare", model, folder / "mixed.eddy", "--on", days, "--json", folder / "s.json")
+
+    assert "days.eddy was trained on 100% of these flows" in seen.output
+    assert "was trained on" not in new.output
+    assert "mixed.eddy was trained on 100% of these flows" in both.output
+    assert json.loads((folder / "s.json").read_text())["trained_on_share"] == [1.0, 1.0]
