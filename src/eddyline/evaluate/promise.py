@@ -7,12 +7,19 @@ Among normal rows a p-value of at most u should come with probability at most u.
 are not independent, so whole stretches are drawn again (block bootstrap; Künsch, "The jackknife and the
 bootstrap for general stationary observations", Annals of Statistics 1989). A day has few windows of an hour:
 there an entity with all its hours is what is drawn.
+
+That band is of the judged day alone, as if the first one had no end, and as if a host were another one every
+quarter of an hour. A conformal promise is of both days: the chance is over what is learned and what is
+judged (Vovk, "Conditional validity of inductive conformal predictors", ACML 2012; Bates, Candès, Lei, Romano,
+Sesia, "Testing for outliers with conformal p-values", Annals of Statistics 2023). So a second band draws
+entities and blocks of time together (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007), of
+both days, and stands beside the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 from zlib import crc32
 
@@ -20,11 +27,12 @@ import numpy as np
 
 from eddyline.errors import DataError
 from eddyline.evaluate.intervals import LEVEL, RESAMPLES
+from eddyline.flows.batch import FlowBatch
 from eddyline.pipeline import Pipeline
 from eddyline.tables import Floats, Integers
-from eddyline.verdicts.judged import Judged
+from eddyline.verdicts.judged import Judged, ViewVerdicts
 from eddyline.verdicts.leg import LegRows
-from eddyline.verdicts.rows import leg_rows
+from eddyline.verdicts.rows import leg_rows, numbered, windows
 
 PROMISES: Final = (0.1, 0.01, 0.001)
 """Levels at which p-values are held to their promise."""
@@ -40,6 +48,28 @@ EXPECTED: Final = 5.0
 
 FUSED: Final = "all legs of "
 """How the fused p-values of a view are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """P-values of one leg on one normal day.
+
+    Parameters
+    ----------
+    p
+        In [0, 1], shape ``(n,)``.
+    blocks
+        Stretch of time of each row, shape ``(n,)``.
+    entities
+        Number of each row's entity, shape ``(n,)``.
+    strict
+        What the first band draws: the stretch of time, or the entity where windows are long.
+    """
+
+    p: Floats
+    blocks: Integers
+    entities: Integers
+    strict: Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +91,12 @@ class Kept:
     verdict
         ``kept`` (the band holds the promise), ``cautious`` (it lies below), ``broken`` (it lies above), or
         ``cannot tell``.
+    entities
+        How many entities the rows are of; None where this was not asked.
+    days_low, days_high
+        Band over entities and blocks of both days; None when there are too few of either, or not asked.
+    days_verdict
+        The same by that band.
     """
 
     leg: str
@@ -71,6 +107,10 @@ class Kept:
     low: float | None
     high: float | None
     verdict: str
+    entities: int | None = None
+    days_low: float | None = None
+    days_high: float | None = None
+    days_verdict: str = "cannot tell"
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as plain data."""
@@ -132,48 +172,166 @@ def promise(
             continue
         draws = (times @ hits) / (times @ sizes)
         low, high = (float(q) for q in np.quantile(draws, [below, 1 - below]))
-        verdict = "broken" if low > level else "cautious" if high < level else "kept"
-        found.append(Kept(leg, level, n, n_blocks, rate, low, high, verdict))
+        found.append(Kept(leg, level, n, n_blocks, rate, low, high, _said(low, high, level)))
     return found
 
 
-def _blocks(rows: LegRows, window_us: int) -> Integers:
-    """Give what is drawn together: stretches of time, or entities where windows are long."""
-    if window_us <= BLOCK_US:
-        stretches: Integers = rows.windows // (BLOCK_US // window_us)
-        return stretches
+def promise_of_days(
+    leg: str,
+    judged: Values,
+    learned: Values,
+    *,
+    levels: Sequence[float] = PROMISES,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Kept]:
+    """Hold a later day to the promise by both bands.
+
+    The second one is that of the judged day's rate, drawn again over its entities and blocks, less what the
+    learned day's own rate moves when drawn in the same way: had other hosts and hours been learned from, the
+    same p-values would have come to so much more or less.
+
+    Parameters
+    ----------
+    leg
+        Whose they are.
+    judged
+        Of the later day.
+    learned
+        Of the day that was learned from, each row judged by a part that did not see it.
+    levels
+        Promises, each in (0, 1).
+    resamples
+        Draws, ``> 0``.
+    seed
+        Start of the randomness of the draws.
+
+    Raises
+    ------
+    DataError
+        When there is no row.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> rows = np.arange(6_000)
+    >>> days = [Values(rng.random(6_000), rows // 300, rows % 50, rows // 300) for _ in range(2)]
+    >>> [one.days_verdict for one in promise_of_days("even", *days)]
+    ['kept', 'kept', 'kept']
+    """
+    options = {"levels": levels, "resamples": resamples, "seed": seed}
+    found = promise(leg, judged.p, judged.strict, **options)  # type: ignore[arg-type]
+    later = _Drawn.of(judged, resamples, seed)
+    first = _Drawn.of(learned, resamples, seed + 1)
+    few = min(*later.sizes, *first.sizes) < MIN_BLOCKS
+    below = (1 - LEVEL) / 2
+    told = []
+    for one in found:
+        if few or one.level * one.rows < EXPECTED:
+            told.append(replace(one, entities=later.sizes[0]))
+            continue
+        moved = first.rates(one.level)
+        draws = later.rates(one.level) - (moved - float((learned.p <= one.level).mean()))
+        low, high = (max(float(q), 0.0) for q in np.quantile(draws, [below, 1 - below]))
+        said = _said(low, high, one.level)
+        told.append(
+            replace(one, entities=later.sizes[0], days_low=low, days_high=high, days_verdict=said)
+        )
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Entities and blocks of one day, drawn again: a row counts as often as both of its own were drawn."""
+
+    p: Floats
+    cells: Integers
+    counts: Floats
+    sizes: tuple[int, int]
+    times: tuple[Floats, Floats]
+
+    @classmethod
+    def of(cls, values: Values, resamples: int, seed: int) -> _Drawn:
+        entities = np.unique(values.entities, return_inverse=True)[1]
+        blocks = np.unique(values.blocks, return_inverse=True)[1]
+        n_entities, n_blocks = int(entities.max()) + 1, int(blocks.max()) + 1
+        cells = entities * n_blocks + blocks
+        counts = np.bincount(cells, minlength=n_entities * n_blocks).astype(np.float64)
+        rng = np.random.default_rng(seed)
+        first, second = (
+            rng.multinomial(k, np.full(k, 1 / k), size=resamples).astype(np.float64)
+            for k in (n_entities, n_blocks)
+        )
+        return cls(values.p, cells, counts, (n_entities, n_blocks), (first, second))
+
+    def rates(self, level: float) -> Floats:
+        """Give each draw's share of rows at or below the level; draws without a row say nothing."""
+        hits = np.bincount(self.cells[self.p <= level], minlength=len(self.counts)).astype(float)
+        return self._sum(hits) / np.maximum(self._sum(self.counts), 1.0)
+
+    def _sum(self, cells: Floats) -> Floats:
+        entities, blocks = self.times
+        total: Floats = ((entities @ cells.reshape(self.sizes)) * blocks).sum(axis=1)
+        return total
+
+
+def _said(low: float, high: float, level: float) -> str:
+    return "broken" if low > level else "cautious" if high < level else "kept"
+
+
+def _values(p: Floats, rows: LegRows, window_us: int) -> Values:
+    """Give p-values with what is drawn together: stretches of time, or entities where windows are long."""
     names, places = np.unique(rows.entities, return_inverse=True)
-    codes = np.array([crc32(str(name).encode()) for name in names], np.int64)
-    return codes[places]
+    entities = np.array([crc32(str(name).encode()) for name in names], np.int64)[places]
+    blocks = rows.windows // max(1, BLOCK_US // window_us)
+    known = ~np.isnan(p)
+    strict = blocks if window_us <= BLOCK_US else entities
+    return Values(p[known], blocks[known], entities[known], strict[known])
 
 
-def promises_of(pipeline: Pipeline, judged: Iterable[Judged], *, seed: int = 0) -> list[Kept]:
+def promises_of(
+    pipeline: Pipeline, learned: Iterable[FlowBatch], judged: Iterable[Judged], *, seed: int = 0
+) -> list[Kept]:
     """Hold every leg of a learned baseline, and each view's fused p-values, to their promises.
 
     Parameters
     ----------
     pipeline
-        Learned from an earlier normal day.
+        Learned from an earlier normal day, without families.
+    learned
+        The flows of that day, in event-time order.
     judged
         What it gave for a later one.
     seed
         Start of the randomness of the draws.
     """
-    found: dict[str, list[tuple[Floats, Integers]]] = {}
-    for windows in judged:
-        for verdict in windows.verdicts:
-            rows = leg_rows(verdict.view, verdict.table)
-            blocks = _blocks(rows, windows.window_us)
-            for name, scores in verdict.scores.items():
-                p = pipeline.fitted[name].calibrator.p_values(scores)
-                found.setdefault(name, []).append((p, blocks))
-            if verdict.scores:
-                known = ~np.isnan(verdict.p_values)
-                fused = FUSED + verdict.view.name
-                found.setdefault(fused, []).append((verdict.p_values[known], blocks[known]))
+    part = pipeline.shared.begun(held_out=True)
+    first = (
+        (part.verdicts(view, table, held_out=True), view.window_us)
+        for closed in windows(pipeline.views, numbered(learned))
+        for view, table in closed.tables[""]
+    )
+    later = ((verdict, one.window_us) for one in judged for verdict in one.verdicts)
+    before, after = _gathered(first), _gathered(later)
     told: list[Kept] = []
-    for name, parts in found.items():
-        p_values, blocks = (np.concatenate(part) for part in zip(*parts, strict=True))
-        if len(p_values):
-            told.extend(promise(name, p_values, blocks, seed=seed))
+    for name, values in after.items():
+        if len(values.p):
+            told.extend(promise_of_days(name, values, before[name], seed=seed))
     return told
+
+
+def _gathered(verdicts: Iterable[tuple[ViewVerdicts, int]]) -> dict[str, Values]:
+    """Gather one day's p-values by leg, and fused by view."""
+    found: dict[str, list[Values]] = {}
+    for verdict, window_us in verdicts:
+        rows = leg_rows(verdict.view, verdict.table)
+        each = dict(verdict.each)
+        if each:
+            each[FUSED + verdict.view.name] = verdict.p_values
+        for name, p in each.items():
+            found.setdefault(name, []).append(_values(p, rows, window_us))
+    names = ("p", "blocks", "entities", "strict")
+    return {
+        leg: Values(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+        for leg, parts in found.items()
+    }

@@ -97,6 +97,23 @@ class Profile:
         """
         return _places(self.entities, np.asarray(entities, dtype=np.str_))
 
+    def strange(self, entities: Names) -> NDArray[np.bool_]:
+        """Tell of which entities nothing was learned: no past, and for a pair nothing of either end.
+
+        Parameters
+        ----------
+        entities
+            Names to look up, length n.
+        """
+        wanted = np.asarray(entities, dtype=np.str_)
+        unknown = self.find(wanted) < 0
+        rest = np.flatnonzero(unknown)
+        if len(self.ends) and len(rest):
+            sides = pl.Series(wanted[rest]).str.split_exact(JOINT, 1).struct.unnest()
+            for side in ("field_0", "field_1"):
+                unknown[rest] &= _places(self.ends, sides[side].to_numpy().astype(np.str_)) < 0
+        return unknown
+
     def usual_high(self, entities: Names) -> Floats:
         """Give the value that each row is held against, shape ``(n, d)``.
 

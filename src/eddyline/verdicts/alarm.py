@@ -120,6 +120,7 @@ def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
     *,
     legs: list[Leg],
     scores: dict[str, Floats],
+    each: dict[str, Floats],
     p_values: Floats,
     normal: ViewNormal,
     levels: Floats,
@@ -140,6 +141,8 @@ def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
         The legs that judged them.
     scores
         Score of each leg, by its name.
+    each
+        P-value by each leg, by its name.
     p_values
         Fused, shape ``(n,)``.
     normal
@@ -156,9 +159,7 @@ def raise_alarms(  # noqa: PLR0913 - what a view's rows are judged with
     telling[likely] = _tells(view, rows.take(likely), normal)
     likely = likely[telling[likely]] if only_news else likely
     chosen = _first_of_windows(likely, rows, p_values, telling)
-    columns = {
-        leg.spec.name: leg.calibrator.p_values(scores[leg.spec.name][chosen]) for leg in legs
-    }
+    columns = {leg.spec.name: each[leg.spec.name][chosen] for leg in legs}
     named = keys[chosen].rows(named=True)
     alarms = []
     for place, row in enumerate(chosen):

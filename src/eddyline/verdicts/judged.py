@@ -34,6 +34,8 @@ class ViewVerdicts:
         Fused over the view's legs, shape ``(n,)``; NaN where no leg could judge.
     scores
         Score of each leg, by name.
+    each
+        P-value by each leg, by name.
     """
 
     view: View
@@ -41,6 +43,7 @@ class ViewVerdicts:
     entities: NDArray[np.str_]
     p_values: Floats
     scores: dict[str, Floats]
+    each: dict[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Part:
         n_rows: int,
         span_us: int,
         seed: int,
+        later: bool = True,
     ) -> None:
         """Learn what is normal for one view and fit its legs; a leg with too few rows gets a note instead.
 
@@ -90,18 +91,20 @@ class Part:
             Time they cover, µs.
         seed
             Start of the randomness.
+        later
+            False when only these very rows will be judged.
         """
         self.normals[view.name] = ViewNormal.fit(view, rows, n_rows, span_us)
         for spec in specs:
-            self._fit_leg(spec, rows, seed)
+            self._fit_leg(spec, rows, seed, later=later)
 
-    def _fit_leg(self, spec: LegSpec, rows: LegRows, seed: int) -> None:
+    def _fit_leg(self, spec: LegSpec, rows: LegRows, seed: int, *, later: bool) -> None:
         whole = spec.own or view_named(spec.view).in_order
         shown = rows if whole else thin(rows, MAX_LEG_ROWS)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DegradedWarning)
             try:
-                leg = Leg.fit(spec, shown, seed)
+                leg = Leg.fit(spec, shown, seed, later=later)
             except TooFewRowsError as error:
                 self.notes[spec.name] = str(error)
                 return
@@ -138,12 +141,15 @@ class Part:
         with ThreadPoolExecutor(max_workers=2) as pool:  # the kernels release the lock
             each_leg = pool.map(lambda leg: leg.score(rows, held_out=held_out), legs)
             scores = {leg.spec.name: found for leg, found in zip(legs, each_leg, strict=True)}
+        each = {
+            name: leg.p_values(rows, scores[name], held_out=held_out)
+            for name, leg in zip(scores, legs, strict=True)
+        }
         fused = np.full(len(rows), np.nan)
         if legs and len(rows):
-            each = [leg.calibrator.p_values(scores[leg.spec.name]) for leg in legs]
             weights = np.array([leg.spec.weight for leg in legs])
-            fused = fuse_min(np.column_stack(each), weights)
-        return ViewVerdicts(view, table, rows.entities, fused, scores)
+            fused = fuse_min(np.column_stack(list(each.values())), weights)
+        return ViewVerdicts(view, table, rows.entities, fused, scores, each)
 
     def parts(self, prefix: str = "") -> tuple[list[dict[str, Any]], Groups]:
         """Give the entries of the legs in a manifest, and the arrays.

@@ -43,6 +43,8 @@ def leg_arrays(leg: Leg) -> dict[str, NDArray[Any]]:
     """
     arrays = {f"detector_{k}": v for k, v in leg.whole.detector.to_arrays().items()}
     arrays |= {f"calibration_{k}": v for k, v in leg.calibrator.to_arrays().items()}
+    if leg.strangers is not None:
+        arrays |= {f"strangers_{k}": v for k, v in leg.strangers.to_arrays().items()}
     if leg.whole.profile is not None:
         arrays |= {f"past_{k}": v for k, v in profile_arrays(leg.whole.profile).items()}
     return arrays
@@ -78,4 +80,7 @@ def load_leg(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Leg:
     profile = profile_from_arrays(part("past_")) if spec.own else None
     calibrator = Calibrator.from_arrays(part("calibration_"))
     rows = int(entry["fitted_rows"])
-    return Leg(spec, Fitted(spec, detector, profile), [], np.zeros(0), calibrator, rows)
+    leg = Leg(spec, Fitted(spec, detector, profile), [], np.zeros(0), calibrator, rows)
+    others = part("strangers_")
+    leg.strangers = Calibrator.from_arrays(others) if others else None
+    return leg

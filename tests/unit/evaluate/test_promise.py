@@ -67,9 +67,10 @@ def test_no_row_is_refused() -> None:
 
 def test_every_leg_of_a_baseline_is_told() -> None:
     """Each leg that judged, and the fused p-values of its view, at every level."""
-    pipeline = Pipeline().fit([traffic()])
+    first = [traffic()]
+    pipeline = Pipeline().fit(first)
     judged = pipeline.judge([traffic(1, days=1, start=START + 5 * DAY_US)])
-    found = promises_of(pipeline, judged)
+    found = promises_of(pipeline, first, judged)
 
     assert {one.leg for one in found} >= set(pipeline.judged_rows) | {FUSED + "flow"}
     assert {one.level for one in found} == set(PROMISES)

@@ -47,8 +47,11 @@ def verdicts(learned, rows: LegRows, level: float):
     """Judge rows; give their p-values and alarms."""
     legs, normal = learned
     scores = {leg.spec.name: leg.score(rows, held_out=False) for leg in legs}
-    each = [leg.calibrator.p_values(scores[leg.spec.name]) for leg in legs]
-    fused = fuse_min(np.column_stack(each), np.array([leg.spec.weight for leg in legs]))
+    each = {
+        leg.spec.name: leg.p_values(rows, scores[leg.spec.name], held_out=False) for leg in legs
+    }
+    weights = np.array([leg.spec.weight for leg in legs])
+    fused = fuse_min(np.column_stack(list(each.values())), weights)
     keys = pl.DataFrame({"window": rows.windows, "entity": rows.entities})
     alarms = raise_alarms(
         HOST,
@@ -56,6 +59,7 @@ def verdicts(learned, rows: LegRows, level: float):
         keys,
         legs=legs,
         scores=scores,
+        each=each,
         p_values=fused,
         normal=normal,
         levels=np.full(len(rows), level),
@@ -227,8 +231,9 @@ def without(
         place = verdict.view.names.index(reason.feature)
         X[0, place] = np.clip(X[0, place], reason.normal_low, reason.normal_high)
     legs = [leg for leg in pipeline.fitted.values() if leg.spec.view == alarm.view]
-    scores = [leg.score(replace(row, X=X), held_out=False) for leg in legs]
-    each = [leg.calibrator.p_values(s) for leg, s in zip(legs, scores, strict=True)]
+    changed = replace(row, X=X)
+    scores = [leg.score(changed, held_out=False) for leg in legs]
+    each = [leg.p_values(changed, s, held_out=False) for leg, s in zip(legs, scores, strict=True)]
     weights = np.array([leg.spec.weight for leg in legs])
     return float(fuse_min(np.column_stack(each), weights)[0])
 
