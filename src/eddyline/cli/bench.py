@@ -152,13 +152,16 @@ def classical(
     from_json: Annotated[
         Path | None, typer.Option(help="Make the pages anew from this report.json; run nothing.")
     ] = None,
+    mlruns: Annotated[
+        Path | None, typer.Option(help="Write the runs to this MLflow file store too.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
     """Compare every classical method on labelled sets: one protocol, seeds, intervals, baselines."""
     from eddyline.cli.classical import run_bench_classical, write_report
 
     if from_json is not None:
-        write_report(from_json, out, page)
+        write_report(from_json, out, page, mlruns)
         return
     if data is None:
         message = "give --data FOLDER, or --from-json report.json"
@@ -175,6 +178,7 @@ def classical(
         kept_only=kept_only,
         cross=cross,
         page=page,
+        mlruns=mlruns,
         quiet=quiet,
     )
 

@@ -20,6 +20,7 @@ from eddyline.evaluate.classical_lints import audited
 from eddyline.evaluate.classical_methods import methods_named
 from eddyline.evaluate.classical_pool import Cell
 from eddyline.evaluate.classical_tasks import DEFAULT, ClassicalTask, tasks_named
+from eddyline.evaluate.mlruns import write_mlruns
 
 
 def run_bench_classical(
@@ -35,6 +36,7 @@ def run_bench_classical(
     kept_only: bool,
     cross: bool,
     page: Path | None,
+    mlruns: Path | None,
     quiet: bool,
 ) -> None:
     """Run what the cache lacks and write the report.
@@ -55,6 +57,8 @@ def run_bench_classical(
         Carry some methods between all days and captures too.
     page
         Markdown page to write too, or None.
+    mlruns
+        Folder of an MLflow file store to write the runs to too, or None.
     quiet
         Print no progress.
     """
@@ -92,10 +96,12 @@ def run_bench_classical(
     )
     if cross:
         told["matrices"] = run_cross(data, out / "cells", tell=say)
-    _write(told, out, page)
+    _write(told, out, page, mlruns)
 
 
-def write_report(json_path: Path, out: Path, page: Path | None) -> None:
+def write_report(
+    json_path: Path, out: Path, page: Path | None, mlruns: Path | None = None
+) -> None:
     """Make the pages anew from a report that was kept.
 
     Parameters
@@ -106,18 +112,23 @@ def write_report(json_path: Path, out: Path, page: Path | None) -> None:
         Folder of the page.
     page
         Markdown page to write too, or None.
+    mlruns
+        Folder of an MLflow file store to write the runs to too, or None.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _write(json.loads(json_path.read_text(encoding="utf-8")), out, page)
+    _write(json.loads(json_path.read_text(encoding="utf-8")), out, page, mlruns)
 
 
-def _write(told: dict[str, Any], out: Path, page: Path | None) -> None:
+def _write(told: dict[str, Any], out: Path, page: Path | None, mlruns: Path | None) -> None:
     from eddyline.report.classical import briefly, html_page, markdown_page, pictures
 
     text = json.dumps(told, indent=1, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     (out / "report.html").write_text(html_page(told), encoding="utf-8")
     print(f"{out / 'report.html'} and report.json are written", file=sys.stderr)
+    if mlruns is not None:
+        n_runs = write_mlruns(told, mlruns, now_ms=time.time_ns() // 1_000_000)
+        print(f"{n_runs} runs are written to {mlruns}", file=sys.stderr)
     if page is not None:
         page.write_text(markdown_page(told, page.stem), encoding="utf-8")
         kept = json.dumps(briefly(told), allow_nan=False, indent=0)

@@ -114,6 +114,10 @@ def tune(
         bool,
         typer.Option("--nested", help="Repeat the search inside outer folds: an honest figure."),
     ] = False,
+    preparation: Annotated[
+        bool,
+        typer.Option("--preparation", help="Choose how rows are scaled too, where a method does."),
+    ] = False,
     trials: Annotated[
         Path | None,
         typer.Option("--trials", help="File of judged folds; broken off, the same call goes on."),
@@ -137,6 +141,7 @@ def tune(
         objective=objective,
         normal=normal,
         nested=nested,
+        preparation=preparation,
         trials=trials,
         columns=columns,
         quiet=quiet,

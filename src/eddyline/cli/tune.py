@@ -24,7 +24,13 @@ from eddyline.errors import RefusedError, UsageError
 from eddyline.evaluate.bands import paired_band
 from eddyline.evaluate.tuning import Outer, Search, Tuned, tune, tune_nested
 from eddyline.evaluate.tuning_flows import SPLITS, FlowJudge, LabelledRows, method_of
-from eddyline.evaluate.tuning_space import Choice, Space, grid_points, space_of
+from eddyline.evaluate.tuning_space import (
+    Choice,
+    Space,
+    grid_points,
+    prepared_space,
+    space_of,
+)
 from eddyline.evaluate.tuning_trials import Fold, Kept, Trial, digest
 from eddyline.features.rows import FlowRows, flow_rows
 from eddyline.features.sets import flow_set, usual_set
@@ -50,6 +56,7 @@ def run_tune(
     objective: str,
     normal: str | None,
     nested: bool,
+    preparation: bool,
     trials: Path | None,
     columns: Sequence[str] | None,
     quiet: bool,
@@ -78,6 +85,8 @@ def run_tune(
         Label that means no attack; None for the one called normal or benign, else the commonest.
     nested
         True to repeat the search inside outer folds.
+    preparation
+        True to choose how rows are scaled too.
     trials
         File of the judged folds; None for one beside ``out``.
     columns
@@ -93,7 +102,7 @@ def run_tune(
     beside = out.with_name(out.name + ".trials.jsonl") if trials is None else trials
     check_outputs([out, beside], paths)
     kind, bare = method_of(method)
-    space = space_of(kind, bare)
+    space = prepared_space(kind, bare) if preparation else space_of(kind, bare)
     features = usual_set(features, bare)
     flow_set(features)
     if split not in SPLITS:

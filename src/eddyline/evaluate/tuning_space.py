@@ -13,9 +13,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from eddyline.classifiers.registry import classifier_class
+from eddyline.detectors.registry import matrix_detector
 from eddyline.errors import UsageError
 
 Params = dict[str, Any]
+
+SCALINGS: Final = ("standard", "log", "quantile")
+"""Ways to scale rows that every method with ``scaling`` knows."""
 
 GRID_POINTS: Final = 3
 """Values of a range that a grid takes."""
@@ -230,6 +235,32 @@ def space_of(kind: str, method: str) -> Space:
         message = f"a {kind} to tune must be one of {', '.join(spaces)}, got {method!r}"
         raise UsageError(message)
     return spaces[method]
+
+
+def prepared_space(kind: str, method: str) -> Space:
+    """Give the space of a method with the ways to scale its rows, which it learns inside each fold.
+
+    Parameters
+    ----------
+    kind
+        ``classifier`` or ``detector``.
+    method
+        Its name.
+
+    Raises
+    ------
+    UsageError
+        When it has nothing to tune, or does not scale its rows itself.
+    """
+    space = space_of(kind, method)
+    made = classifier_class(method) if kind == "classifier" else matrix_detector(method)
+    if "scaling" not in made().get_params():
+        message = (
+            f"--preparation must be with a method that scales its rows, {method} looks at them as they are; "
+            f"leave it out"
+        )
+        raise UsageError(message)
+    return {**space, "scaling": Choice(SCALINGS)}
 
 
 def random_points(space: Space, budget: int, seed: int) -> list[Params]:

@@ -95,3 +95,26 @@ def test_senseless_options_are_refused(
 
     assert isinstance(done.exception, EddylineError)
     assert words in str(done.exception)
+
+
+def test_how_rows_are_scaled_can_be_chosen_too(flows: Path) -> None:
+    """The scaling is fitted inside each fold, and the model that is trained takes the best one."""
+    best, model = flows.with_name("scaled.json"), flows.with_name("scaled.eddy")
+    done = call(
+        "tune", flows, "-o", best, "--method", "logistic", "--preparation", "--search", "grid",
+        "--budget", 9, "--normal", "calm", "--split", "time", "-q",
+    )  # fmt: skip
+
+    assert done.exit_code == 0, done.output
+    tried = {trial["params"]["scaling"] for trial in json.loads(best.read_text())["trials"]}
+    assert tried == {"standard", "log", "quantile"}
+    done = call("train", flows, "-o", model, "--params", best, "-q")
+    assert done.exit_code == 0, done.output
+
+
+def test_trees_have_no_scaling_to_choose(flows: Path) -> None:
+    """Said by name, before anything is read."""
+    done = call("tune", flows, "-o", flows.with_name("no.json"), "--preparation")
+
+    assert isinstance(done.exception, EddylineError)
+    assert "boosting looks at them as they are" in str(done.exception)
