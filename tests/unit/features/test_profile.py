@@ -107,3 +107,12 @@ def test_addresses_that_hold_the_joint_are_text_like_any_other() -> None:
     profile = learned(**{"a|b": [5.0, 5.0], "x|y|z": [9.0, 9.0], "|": [1.0, 1.0]})
 
     assert profile.usual_high(["x|y|z", "|", "a|"]).shape == (3, 1)
+
+
+def test_strange_is_of_whom_nothing_was_learned() -> None:
+    """A host without a past; a pair of which not even an end was seen."""
+    hosts, pairs = learned(a=[1.0, 2.0], b=[3.0]), learned(**{"a|b": [1.0, 2.0], "c|d": [3.0]})
+
+    assert hosts.strange(["a", "b", "never", "|"]).tolist() == [False, True, True, True]
+    asked = ["a|b", "c|d", "a|never", "never|d", "x|y", "|"]
+    assert pairs.strange(asked).tolist() == [False, False, False, False, True, True]

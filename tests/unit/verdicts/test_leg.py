@@ -176,3 +176,67 @@ def test_a_past_of_three_hours_is_too_short_to_hold_rows_against() -> None:
     with pytest.raises(TooFewRowsError, match="at least 4 windows"):
         Leg.fit(spec, rows(3))
     assert Leg.fit(spec, rows(4)).fitted_rows == 120
+
+
+OWN = LegSpec("host", "tails", own=True)
+
+
+def day_of(entities: list[str], seed: int, n_windows: int = 40) -> LegRows:
+    """Make a day on which each entity keeps near a level of its own."""
+    rng = np.random.default_rng(seed)
+    levels = rng.lognormal(2.0, 1.5, (len(entities), 3))
+    names = np.tile(np.array(entities), n_windows)
+    X = np.tile(levels, (n_windows, 1)) * rng.lognormal(0.0, 0.2, (len(names), 3))
+    return LegRows(X, names, np.repeat(np.arange(n_windows), len(entities)))
+
+
+@pytest.mark.slow
+def test_strangers_keep_the_promise_that_left_out_time_breaks() -> None:
+    """On a day of pairs drawn anew, over twelve networks; by time alone seven times as many are strange."""
+    shares, naive = [], []
+    spec = LegSpec("segment", "tails", own=True)
+    for seed in range(12):
+        leg = Leg.fit(spec, day_of([f"10.0.0.{i}|10.1.0.{i}" for i in range(25)], seed))
+        later = day_of([f"10.9.9.{i}|10.8.0.{i}" for i in range(25)], seed + 1_000)
+        scores = leg.score(later, held_out=False)
+        shares.append((leg.p_values(later, scores, held_out=False) <= 0.1).mean())
+        naive.append((leg.calibrator.p_values(scores) <= 0.1).mean())
+    error = np.std(shares) / np.sqrt(len(shares))
+
+    assert np.mean(shares) <= 0.1 + 2 * error
+    assert np.mean(naive) > 0.3
+
+
+def test_those_with_a_past_are_judged_as_before() -> None:
+    """Also rows that were learned from, and a leg that will judge no others."""
+    rows = day_of([f"10.0.0.{i}" for i in range(25)], 0)
+    leg = Leg.fit(OWN, rows)
+    later = day_of([f"10.0.0.{i}" for i in range(25)], 1)
+    scores = leg.score(later, held_out=False)
+
+    assert leg.strangers is not None
+    assert np.array_equal(
+        leg.p_values(later, scores, held_out=False), leg.calibrator.p_values(scores)
+    )
+    held = leg.score(rows, held_out=True)
+    assert np.array_equal(leg.p_values(rows, held, held_out=True), leg.calibrator.p_values(held))
+    assert Leg.fit(OWN, rows, later=False).strangers is None
+    assert Leg.fit(LegSpec("host", "tails"), rows).strangers is None
+
+
+def test_a_newcomer_to_a_known_host_is_no_stranger() -> None:
+    """Newcomers to known hosts were among the rows of left-out time, as they are on any day."""
+    names = [f"10.0.0.{i}|10.0.1.{j}" for i in range(5) for j in range(5)]
+    leg = Leg.fit(LegSpec("segment", "tails", own=True), day_of(names, 0))
+    scores = np.full(3, float(leg.calibrator.scores[-1]))
+    asked = ["10.0.0.1|10.7.7.7", "10.7.7.7|10.0.1.1", "10.8.8.8|10.7.7.7"]
+    later = LegRows(np.zeros((3, 3)), np.array(asked), np.zeros(3, np.int64))
+    p = leg.p_values(later, scores, held_out=False)
+
+    assert (p[:2] == leg.calibrator.p_values(scores[:2])).all()
+    assert p[2] > p[0]
+
+
+def test_one_entity_leaves_no_strangers_calibration() -> None:
+    """Its other rows are all there is to learn from."""
+    assert Leg.fit(OWN, day_of(["10.0.0.1"], 0, n_windows=60)).strangers is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -44,6 +46,9 @@ def test_a_saved_leg_scores_to_the_bit(spec, tmp_path) -> None:
     expected = leg.score(rows, held_out=False)
     assert np.array_equal(loaded.score(rows, held_out=False), expected)
     assert np.array_equal(loaded.calibrator.p_values(expected), leg.calibrator.p_values(expected))
+    others = replace(rows, entities=np.full(len(rows), "10.3.3.3|10.4.4.4"))
+    expected_p = leg.p_values(others, expected, held_out=False)
+    assert np.array_equal(loaded.p_values(others, expected, held_out=False), expected_p)
     assert (loaded.spec, loaded.fitted_rows) == (spec, len(rows))
     assert np.array_equal(loaded.score(rows, held_out=True), expected)
 
