@@ -158,8 +158,8 @@ In CTU botnet-4 all rows are of two senders: such a day cannot tell.
 **Another day.** What is left of CTU-50's broken promises is about pairs and segments of the one PC, spread
 over many of them: it does other things two days later.
 On day 008 alone, leaving out a fifth of the time as well as a fifth of the entities moved the 90 % and 99 %
-quantiles of these legs' calibration scores (tails and neighbours) by 3 % at most, so nothing in that day tells
-of the next.
+quantiles of these legs' calibration scores (tails and neighbours) by 3 % at most, so nothing in that day
+tells of the next.
 A day with one host behind all of its pairs is one observation of that host, and no band over its pairs knows
 that: learn from more days, and more hosts, than one.
 

@@ -97,7 +97,7 @@ def _day(
 
 
 def _calibrated(day: Values, scores: np.ndarray) -> Values:
-    ranks = len(scores) - np.searchsorted(np.sort(scores), day.p)
+    ranks = (len(scores) - np.searchsorted(np.sort(scores), day.p)).astype(np.float64)
     return replace(day, p=(1.0 + ranks) / (len(scores) + 1.0))
 
 
