@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from eddyline.cli.options import Budget, ColumnMap, Inputs, Internal, JsonOut, Quiet, Seed
+from eddyline.cli.options import (
+    Budget,
+    ColumnMap,
+    FeatureSet,
+    Inputs,
+    Internal,
+    JsonOut,
+    LabelColumn,
+    NormalClass,
+    Quiet,
+    Seed,
+)
 
 
 def compare(
@@ -21,10 +32,7 @@ def compare(
         list[str],
         typer.Option("--on", help="Labelled flows that neither learned from; repeat for more."),
     ],
-    labels: Annotated[
-        str,
-        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
-    ] = "label",
+    labels: LabelColumn = "label",
     normal: Annotated[
         list[str] | None,
         typer.Option("--normal", help="Label that means no attack; repeat for more."),
@@ -74,10 +82,7 @@ def tune(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Where the JSON goes; trials are kept beside it.")
     ] = Path("best.json"),
-    labels: Annotated[
-        str,
-        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
-    ] = "label",
+    labels: LabelColumn = "label",
     method: Annotated[
         str,
         typer.Option("--method", help="A classifier or a detector (detector:NAME if both)."),
@@ -97,19 +102,8 @@ def tune(
             help="pr_auc, roc_auc, recall_at_10 (alerts a day); macro_f1, macro_f2 for classifiers.",
         ),
     ] = "pr_auc",
-    features: Annotated[
-        str,
-        typer.Option(
-            "--features",
-            help="around, session8, nad113, nad113+, flow-noip, flow-noip+; auto is what the method reads.",
-        ),
-    ] = "auto",
-    normal: Annotated[
-        str | None,
-        typer.Option(
-            "--normal", help="Label of normal flows; else the one called normal or benign."
-        ),
-    ] = None,
+    features: FeatureSet = "auto",
+    normal: NormalClass = None,
     nested: Annotated[
         bool,
         typer.Option("--nested", help="Repeat the search inside outer folds: an honest figure."),

@@ -11,16 +11,21 @@ from typing import Annotated
 
 import typer
 
-from eddyline.cli.options import ColumnMap, Inputs, Quiet, Seed
+from eddyline.cli.options import (
+    ColumnMap,
+    FeatureSet,
+    Inputs,
+    LabelColumn,
+    NormalClass,
+    Quiet,
+    Seed,
+)
 
 
 def train(
     paths: Inputs,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the model (*.eddy).")],
-    labels: Annotated[
-        str,
-        typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
-    ] = "label",
+    labels: LabelColumn = "label",
     method: Annotated[
         str,
         typer.Option(
@@ -29,23 +34,12 @@ def train(
             "kernel_svm, knn, mlp; with [deep] snn, tabm, cnn, rnn; or a plug-in's.",
         ),
     ] = "boosting",
-    features: Annotated[
-        str,
-        typer.Option(
-            "--features",
-            help="around, session8, nad113, nad113+, flow-noip, flow-noip+; auto is what the method reads.",
-        ),
-    ] = "auto",
+    features: FeatureSet = "auto",
     split: Annotated[
         str,
         typer.Option("--split", help="Left out together: day, group (pairs of hosts) or auto."),
     ] = "auto",
-    normal: Annotated[
-        str | None,
-        typer.Option(
-            "--normal", help="Label of normal flows; else the one called normal or benign."
-        ),
-    ] = None,
+    normal: NormalClass = None,
     columns: ColumnMap = None,
     params: Annotated[
         Path | None,

@@ -73,6 +73,21 @@ Per = Annotated[
         "proto, app …",
     ),
 ]
+LabelColumn = Annotated[
+    str,
+    typer.Option("--labels", help="label, label_detail, or a column of an ordinary CSV."),
+]
+FeatureSet = Annotated[
+    str,
+    typer.Option(
+        "--features",
+        help="around, session8, nad113, nad113+, flow-noip, flow-noip+; auto is what the method reads.",
+    ),
+]
+NormalClass = Annotated[
+    str | None,
+    typer.Option("--normal", help="Label of normal flows; else the one called normal or benign."),
+]
 ColumnMap = Annotated[
     list[str] | None,
     typer.Option("--map", help="Column of an ordinary CSV, OURS=THEIRS; repeat for more."),
