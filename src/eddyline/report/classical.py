@@ -216,11 +216,17 @@ def markdown_page(told: Mapping[str, Any], stem: str = "classical") -> str:
     if told["not_run"]:
         parts += ["## Too slow, undefined, or run once", markdown_table(words.not_run_table(told))]
     parts += ["## What each family is good for", _FAMILIES]
-    return "\n\n".join(_by_sentence(part) for part in parts) + "\n"
+    return "\n\n".join(by_sentence(part) for part in parts) + "\n"
 
 
-def _by_sentence(part: str) -> str:
-    """Put each sentence of prose on a line of its own, so that a change shows as what changed."""
+def by_sentence(part: str) -> str:
+    """Put each sentence of prose on a line of its own, so that a change shows as what changed.
+
+    Parameters
+    ----------
+    part
+        Markdown; a table, a command or a comment stays as it is.
+    """
     if part.startswith(("|", "```", "<!--")):
         return part
     return "\n".join(

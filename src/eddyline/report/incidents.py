@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
-from eddyline.report.classical import html_table, markdown_table
+from eddyline.report.classical import by_sentence, html_table, markdown_table
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -185,7 +185,7 @@ def markdown_page(told: Mapping[str, Any]) -> str:
         parts += [markdown_table(table)] if table[1] else []
     if told["not_run"]:
         parts += ["## Not run", "\n".join(f"- {line}" for line in told["not_run"])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(by_sentence(part) for part in parts) + "\n"
 
 
 def _machine(told: Mapping[str, Any]) -> str:

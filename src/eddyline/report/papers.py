@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
-from eddyline.report.classical import html_table, markdown_table
+from eddyline.report.classical import by_sentence, html_table, markdown_table
 
 TITLE: Final = "Published experiments, run again"
 
@@ -84,7 +84,7 @@ def markdown_page(told: Mapping[str, Any]) -> str:
     for name, words, table in tables(told):
         parts += [f"## {name}", "\n".join(words)]
         parts += [markdown_table(table)] if table[1] else []
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(by_sentence(part) for part in parts) + "\n"
 
 
 def _machine(told: Mapping[str, Any]) -> str:
