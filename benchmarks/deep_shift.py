@@ -104,7 +104,7 @@ SETTINGS = {
     "shake-shake": ("E6", False, "group_block", "causal", {"shake": "shake-shake"}, "plain"),
     "shake-keep": ("E6", False, "group_block", "causal", {"shake": "shake-keep"}, "plain"),
     "look-ahead": ("E6", False, "group_block", "look-ahead", {}, "plain"),
-    "boosting": ("E5", False, "group_block", "causal", MEAN_OF[0], None),
+    "boosting": ("E5", False, "group_block", "causal", MEAN_OF[0], "plain"),
     "full-snn": ("E5", False, "group_block", "causal", MEAN_OF[1], "boosting"),
     "full-cmd": ("E5", True, "group_block", "causal", {"method": "full"}, "full-snn"),
     "tabm": ("E5", False, "group_block", "causal", {"method": "tabm"}, "boosting"),

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from deep_shift import SETTINGS
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -24,7 +25,7 @@ TITLES = {
     "E2": "E2: matching the days",
     "E3": "E3: the weight of matching",
     "E4": "E4: the number of moments",
-    "E5": "E5: full size, beside boosting",
+    "E5": "E5: boosting, and nets in full size",
     "E6": "E6: other parts of the net",
 }
 
@@ -146,16 +147,27 @@ def sizes(result: dict) -> list[str]:
     def words(arguments: dict) -> str:
         return ", ".join(f"{name} {value}" for name, value in arguments.items())
 
-    return [
-        f"Small net (E1 to E4, E6): {words(result['net'])}; all else as in the default.",
-        f"Full net (E5): {words(result['full_net'])}; all else as in the default: 256 columns, "
-        "128 latents.",
-        f"TabM (E5): {words(result['tabm'])}; its default, 32 members of 512 columns, takes days on two "
-        "processors.",
+    run = {name for entries in result["summary"].values() for name in entries}
+    lines = [f"Small net (E1 to E4, E6): {words(result['net'])}; all else as in the default."]
+    if run & {"full-snn", "full-cmd"}:
+        lines.append(
+            f"Full net (E5): {words(result['full_net'])}; all else as in the default: 256 columns, "
+            "128 latents."
+        )
+    if "tabm" in run:
+        lines.append(
+            f"TabM (E5): {words(result['tabm'])}; its default, 32 members of 512 columns, takes days on "
+            "two processors."
+        )
+    absent = [f"`{name}`" for name in SETTINGS if name not in run]
+    if absent:
+        lines.append(f"Settings of the program that have not been run: {', '.join(absent)}.")
+    lines += [
         "Read differences between small nets, and not their heights.",
         f"Rows: {result['features']}.",
         "",
     ]
+    return lines
 
 
 def training(found: dict) -> list[str]:
@@ -183,7 +195,7 @@ def training(found: dict) -> list[str]:
         parts = ", ".join(
             f"`{name}` {100 * share:.0f} %" for name, share in found["profile"].items()
         )
-        lines.append(f"Own processor time by operation: {parts}.")
+        lines.append(f"Own processor time by operation, of 100 updates under a profiler: {parts}.")
     return lines
 
 
@@ -205,7 +217,12 @@ def curves(result: dict, task: str, name: str) -> tuple[np.ndarray, dict[str, np
 def draw(result: dict, task: str, path: Path) -> None:
     figure = Figure(figsize=(11.5, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, (experiment, names) in enumerate(PANELS):
+    panels = [
+        (experiment, names)
+        for experiment, names in PANELS
+        if sum(curves(result, task, name) is not None for name in names) > 1
+    ]
+    for place, (experiment, names) in enumerate(panels):
         axes = figure.add_subplot(2, 3, place + 1)
         for name, colour in zip(names, COLOURS, strict=False):
             found = curves(result, task, name)
@@ -232,9 +249,8 @@ def draw(result: dict, task: str, path: Path) -> None:
         axes.set_title(TITLES[experiment], fontsize=10)
         axes.set_xlabel("updates")
         axes.grid(color="#dddddd")
-        axes.set_ylim(0.2, 0.85)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7, frameon=False, loc="lower right")
+        axes.set_ylim(0.4, 0.85)
+        axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
         if place % 3 == 0:
             axes.set_ylabel("score")
     figure.suptitle(
