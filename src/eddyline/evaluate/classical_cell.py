@@ -32,6 +32,7 @@ from eddyline.evaluate.metrics import (
 )
 from eddyline.evaluate.peak import Peak, memory_is_exact
 from eddyline.evaluate.scores import confusion_matrix
+from eddyline.features.sets import BY_STEPS
 from eddyline.tables import Floats, Integers
 
 SHARE: Final = 0.05
@@ -78,7 +79,7 @@ def measure(method: ClassicalMethod, drawn: Drawn, seed: int, *, curves: bool) -
     dict
         ``state`` is ``done``, or ``undefined`` with ``why`` where the method has no meaning on the task.
     """
-    if method.matrix(drawn.fit) is None:
+    if matrix(method, drawn.fit) is None:
         return {"state": "undefined", "why": "the rows of this set have no sessions"}
     allowed = rows_to_fit(method, drawn, seed)
     rows = capped(allowed, method.cap, seed)
@@ -105,6 +106,21 @@ def measure(method: ClassicalMethod, drawn: Drawn, seed: int, *, curves: bool) -
     if predicted is not None:
         result["classes"] = _by_class(drawn, predicted)
     return result
+
+
+def matrix(method: ClassicalMethod, part: Part) -> Any:
+    """Give what a method reads of a part, shape ``(n, d)``: its rows, or the steps of sessions.
+
+    None where the part has no such thing.
+
+    Parameters
+    ----------
+    method
+        Which.
+    part
+        The part.
+    """
+    return part.sessions if method.name in BY_STEPS else part.X
 
 
 def rows_to_fit(method: ClassicalMethod, drawn: Drawn, seed: int) -> Integers:
@@ -189,18 +205,18 @@ def _asked(
             return held["score"]
 
         return learn, lambda asked: held["score"](asked), lambda: 0
-    X = np.ascontiguousarray(method.matrix(part)[rows])
+    X = np.ascontiguousarray(matrix(method, part)[rows])
     model = method.build(seed)
-    _warm(method, X, part.kind[rows], method.matrix(drawn.test))
+    _warm(method, X, part.kind[rows], matrix(method, drawn.test))
     if method.kind == "detector":
         return (
             lambda: model.fit(X),
-            lambda asked: model.anomaly_score(method.matrix(asked)),
+            lambda asked: model.anomaly_score(matrix(method, asked)),
             lambda: _size(model),
         )
 
     def judge(asked: Part) -> tuple[Floats, Any]:
-        shares = model.predict_proba(method.matrix(asked))
+        shares = model.predict_proba(matrix(method, asked))
         normal = shares[:, model.classes_.tolist().index(NORMAL)]
         return -np.log(np.maximum(normal, 1e-300)), model.classes_[shares.argmax(axis=1)]
 

@@ -18,7 +18,6 @@ from eddyline.detectors.registry import CLASSICAL, DENSITY, MATRIX
 from eddyline.errors import UsageError
 from eddyline.evaluate.classical_parts import Drawn, Part
 from eddyline.evaluate.curve import Curve
-from eddyline.features.sets import BY_STEPS
 from eddyline.tables import Floats
 
 Kind = Literal["detector", "classifier", "baseline"]
@@ -144,18 +143,6 @@ class ClassicalMethod:
         """Where its class lives, ``module:class``; empty for a baseline."""
         known = CLASSIFIERS if self.kind == "classifier" else MATRIX | CLASSICAL | DENSITY
         return "" if self.kind == "baseline" else known[self.name]
-
-    def matrix(self, part: Part) -> Any:
-        """Give what it reads of a part, shape ``(n, d)``: its rows, or the steps of sessions.
-
-        None where the part has no such thing.
-
-        Parameters
-        ----------
-        part
-            The part.
-        """
-        return part.sessions if self.name in BY_STEPS else part.X
 
     def build(self, seed: int) -> Any:
         """Make it, unfitted, with its default arguments.
