@@ -107,7 +107,7 @@ def _main_row(one: Model) -> list[str]:
         "–" if baseline else rows,
         interval(one["pr_auc"]),
         number(one["roc_auc"]["mean"]),
-        "–" if baseline else str(one["over_baseline"]["verdict"]),
+        "–" if "over_baseline" not in one else str(one["over_baseline"]["verdict"]),
         number(best["f1"]),
         number(best["precision"]),
         number(best["recall"]),
