@@ -4,7 +4,7 @@ What belongs here: the list of commands and the exit codes. What does not: what 
 (``cli/<command>.py``).
 
 Exit codes: 0 nothing found or done, 1 incidents found, 2 the input or the options cannot be used, 3 refused
-by a rule of honest evaluation, 130 interrupted.
+by a rule of honest evaluation, 70 a defect of ours, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import atexit
 import gc
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -76,6 +77,10 @@ COLLECT_AFTER: Final = 100_000
 """Objects made before the collector looks for cycles among them; Python's own number is 700 to 2,000."""
 
 
+DEFECT: Final = 70
+"""Exit code of an error that nobody foresaw; EX_SOFTWARE of BSD's sysexits."""
+
+
 def run() -> None:
     """Run the command line; an error of ours is one line on stderr and exit code 2."""
     # Loading makes half a million objects that stay: the collector need not walk them again and again,
@@ -99,6 +104,13 @@ def run() -> None:
         what = f"{error.filename!r}: " if error.filename else ""
         print(f"eddyline: cannot read or write {what}{error.strerror}", file=sys.stderr)
         sys.exit(2)
+    except Exception:  # noqa: BLE001 - the outermost frame: Python would exit with 1, which says incidents
+        traceback.print_exc()
+        print(
+            "eddyline: this is a defect of Eddyline, not of your input; please report the lines above",
+            file=sys.stderr,
+        )
+        sys.exit(DEFECT)
 
 
 @app.command()

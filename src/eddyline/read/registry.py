@@ -193,9 +193,10 @@ def recognise(head: bytes, source: str) -> str:
     for point in _points():
         if _checked(point).sniff(head):
             return point.name
+    got = f"begins with {head[:8]!r}, which is none of them" if head else "is empty"
     message = (
-        f"{source} must hold packets or flows in a known format ({', '.join(names())}), "
-        "is not recognised; for a table of flows pass a column map"
+        f"{source} must hold packets or flows in a known format ({', '.join(names())}), but {got}; "
+        "name the columns of a table of flows with --map OURS=THEIRS"
     )
     raise UnknownFormatError(message)
 
