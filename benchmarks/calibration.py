@@ -169,6 +169,8 @@ quantiles of these legs' calibration scores (tails and neighbours) by 3 % at mos
 tells of the next.
 A day with one host behind all of its pairs is one observation of that host, and no band over its pairs knows
 that: learn from more days, and more hosts, than one.
+Of the legs of every scan, 23 promises are broken by the first band (30 before) and 13 by the second, all of
+these on CTU-50.
 
 Among the legs that `learn --method` adds, those of edges (MIDAS, AnoEdge) break theirs most: they go on
 counting while they judge, and a pair that nobody counted yet is news.
