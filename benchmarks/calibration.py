@@ -172,8 +172,8 @@ that: learn from more days, and more hosts, than one.
 Of the legs of every scan, 23 promises are broken by the first band (30 before) and 13 by the second, all of
 these on CTU-50.
 
-Among the legs that `learn --method` adds, those of edges (MIDAS, AnoEdge) break theirs most: they go on
-counting while they judge, and a pair that nobody counted yet is news.
+Among the legs that `learn --method` adds, those of edges (MIDAS, AnoEdge) break theirs most; why was
+not looked into.
 Methods that train nets were held on CTU-50 only, and the flow density on no day, for their time.
 
 Legs that hold rows against their own past once broke it on any baseline of three hours or less, where the
