@@ -19,6 +19,9 @@ from eddyline.report.words import (
 )
 from eddyline.scan import ScanResult
 
+FEW_FLOWS: Final = 100
+"""Flows below which a scan warns that it had little to learn from."""
+
 MOST_CAUSES: Final = 20
 """Causes of loss, and notes, that are named one by one."""
 
@@ -70,12 +73,14 @@ def compared_with(result: ScanResult) -> str:
         name = f"the model {model.name}" if model.name else "a saved model"
         families = f" Judged {model.families}." if model.families else ""
         return f"Compared with {name}: {learned} of normal{when}.{families}"
-    out = ""
+    out = few = ""
     if model.left_out:
-        out = f" ({plural(model.left_out, 'flow')} too like an attack to learn from left out)"
+        out = f" {plural(model.left_out, 'flow')} looked too much like an attack to learn from."
+    if model.trained_flows < FEW_FLOWS:
+        few = " So few flows say little of what is normal here: learn from a quiet day first."
     return (
-        f"Compared with the capture itself, {learned}{out}: what is common in it counts as normal, "
-        "so an attack that fills the capture can hide."
+        f"Compared with the capture itself, {learned}: what is common in it counts as normal, "
+        f"so an attack that fills the capture can hide.{out}{few}"
     )
 
 

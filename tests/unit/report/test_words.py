@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from eddyline.incidents.incident import ATTACKS
 from eddyline.report import words
+from eddyline.report.summary import compared_with
 
 
 @pytest.mark.parametrize(
@@ -113,3 +115,14 @@ def test_word_and_level_of_a_severity_agree(severity):
     order = ["info", "low", "medium", "high", "critical"]
 
     assert order[words.severity_level(severity) - 1] == words.severity_word(severity)
+
+
+@pytest.mark.parametrize(("flows", "warned"), [(3, True), (99, True), (100, False)])
+def test_a_scan_that_had_little_to_learn_from_says_so(results, flows, warned):
+    """Three flows are no baseline; what was left out of it is told too."""
+    result = results.scan_result()
+    model = replace(result.model, kind="input", trained_flows=flows, left_out=1_002)
+    said = compared_with(replace(result, model=model))
+
+    assert ("say little of what is normal here" in said) == warned
+    assert "1,002 flows looked too much like an attack to learn from." in said
