@@ -31,7 +31,7 @@ SKLEARN_SKIPPED = {
     "check_sample_weight_equivalence_on_dense_data": "bins and folds are made of rows, whatever they weigh",
 }
 
-DEEP = {"cnn": "test_cnn", "snn": "test_snn", "tabm": "test_tabm"}
+DEEP = {"cnn": "test_cnn", "rnn": "test_rnn", "snn": "test_snn", "tabm": "test_tabm"}
 """Classifiers whose own tests run both suites with few steps; with the default ones that takes hours."""
 
 
