@@ -1,8 +1,7 @@
-"""The kernels' machine code on disk, and the memory that the meter's arrays stand in."""
+"""The kernels' machine code on disk."""
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -12,14 +11,6 @@ import numpy as np
 import pytest
 
 from eddyline.flows.meter import jit, native
-from eddyline.flows.meter.memory import (
-    LARGE_BYTES,
-    RESERVED_ROWS,
-    Buffers,
-    lengthen,
-    reserve,
-    zeros,
-)
 
 ROOT = Path(__file__).parents[3]
 CAPTURE = ROOT / "examples" / "quiet-morning.pcap.gz"
@@ -147,51 +138,3 @@ def test_numba_gives_the_same_flows(tmp_path: Path) -> None:
         said.append((done.stdout, done.stderr.splitlines()[-1]))
     assert said[0][0] == said[1][0] == said[2][0]
     assert [numba for _, numba in said] == ["True", "False", "True"]
-
-
-def test_a_table_grows_in_place_and_by_copy_beyond_what_was_reserved() -> None:
-    table = reserve(4, 3, np.int64)
-    table[:] = np.arange(12).reshape(4, 3)
-    longer = lengthen(table, 1000)
-    assert longer.shape == (1000, 3)
-    assert np.shares_memory(table, longer)
-    assert not longer[4:].any()
-    assert longer[:4].tolist() == table.tolist()
-
-    beyond = lengthen(longer, RESERVED_ROWS + 1)
-    assert not np.shares_memory(longer, beyond)
-    assert beyond[:1000].tolist() == longer.tolist()
-    assert not beyond[1000:2000].any()
-
-
-def test_a_table_can_be_made_where_addresses_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(size: int) -> None:
-        raise OSError(12, "Cannot allocate memory")
-
-    monkeypatch.setattr("eddyline.flows.meter.memory._map", refuse)
-    table = reserve(4, 3, np.int64)
-    table[:] = 5
-    assert lengthen(table, 8).tolist() == [[5, 5, 5]] * 4 + [[0, 0, 0]] * 4
-
-
-def test_large_arrays_are_zeros() -> None:
-    assert not zeros((LARGE_BYTES // 8, 2), np.int64).any()
-
-
-def test_a_buffer_is_used_again_only_when_nobody_sees_it() -> None:
-    buffers = Buffers()
-    shape = (8, LARGE_BYTES // 8)
-    first = buffers.take(shape, np.int64)
-    address = first.ctypes.data
-    column = first[3]
-    del first
-    gc.collect()
-    second = buffers.take(shape, np.int64)
-    assert not np.shares_memory(column, second)
-    column[:] = 7
-    second[:] = 9
-    assert (column == 7).all()
-    del column
-    gc.collect()
-    third = buffers.take(shape, np.float64)
-    assert third.ctypes.data == address

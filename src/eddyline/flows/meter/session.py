@@ -38,7 +38,7 @@ from eddyline.flows.meter.layout import (
     Rows,
     make_table,
 )
-from eddyline.flows.meter.memory import Buffers, lengthen, zeros
+from eddyline.flows.meter.memory import Buffers, lengthen, prepare, zeros
 from eddyline.flows.meter.packets import feed
 from eddyline.flows.meter.rows import core_columns, state_numbers, statistics_columns
 from eddyline.flows.meter.table import end_some, rehash
@@ -50,6 +50,9 @@ FIRST_ROWS: Final = 4_096
 
 GROWTH: Final = 4
 """How much longer the table gets; a power of two. Filling a new hash table is what growth costs."""
+
+AHEAD: Final = 16_384
+"""Rows whose memory is asked for at once, before flows need it."""
 
 
 class Meter:
@@ -77,6 +80,7 @@ class Meter:
         self._batch_rows = batch_rows
         self._buffers = Buffers()
         self._book = AddressBook()
+        self._ready = AHEAD
         self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
         self._warm()
 
@@ -112,6 +116,7 @@ class Meter:
         packets = np.ascontiguousarray(packets, dtype=np.int64).reshape(-1, P_COLUMNS)
         start = 0
         while True:
+            self._prepare()
             start = feed(data, packets, start, len(packets), self._table)
             if self._table.meta[M_DONE] >= self._batch_rows:
                 yield from self._give(self._watermark())
@@ -196,12 +201,22 @@ class Meter:
             columns.update(statistics_columns(numbers, len(rows)))
         return FlowBatch.of(pl.DataFrame(columns))
 
+    def _prepare(self) -> None:
+        """Keep memory ready for the next flows; the statistics are first written by a second packet."""
+        table = self._table
+        used = len(table.core) - int(table.meta[M_FREE])
+        while self._ready < min(used + AHEAD // 2, len(table.core)):
+            prepare(table.core, self._ready, self._ready + AHEAD)
+            if table.counts[OK] > 2 * used:
+                prepare(table.stats, self._ready, self._ready + AHEAD)
+            self._ready += AHEAD
+
     def _grow(self) -> None:
         """Make room for four times as many flows; rows cost no memory before they are used."""
         old = self._table
         rows = len(old.core)
         room = GROWTH * rows
-        slots = zeros((2 * room,), np.int64)
+        slots = zeros((2 * room,), np.int64, large=True)
         rehash(old.slots, slots)
         stats = lengthen(old.stats, room) if self._statistics else old.stats
         table = old._replace(
@@ -220,8 +235,8 @@ class Meter:
 
 
 def _event_order(core: Integers, rows: Rows, ends: Integers) -> Integers:
-    """Order rows by end, then start, then identifier; most ends differ and come almost in order."""
-    order = np.argsort(ends, kind="stable")
+    """Order rows by end, then start, then identifier; most ends differ."""
+    order = np.argsort(ends)
     same = np.diff(ends[order]) == 0
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     among = order[tied]

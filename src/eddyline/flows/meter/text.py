@@ -25,7 +25,7 @@ _DOT: Final = 46
 _COLON: Final = 58
 
 
-CARDS: Final = 1 << 17
+CARDS: Final = 1 << 18
 """Addresses that are remembered; a power of two."""
 AT_ONCE: Final = 1 << 13
 """Addresses that are written at once: what is made on the way stays in the processor's cache."""
@@ -33,6 +33,8 @@ AHEAD: Final = 8
 """Cards that are asked for before they are needed."""
 C_HIGH, C_LOW, C_KIND, C_CODE, CARD_WORDS = range(5)
 """Words of a card: the address, its version, 0 on an empty one, and its code."""
+MET_AGAIN: Final = 8
+"""Added to the version of an address that was met again: it stays when the next one falls on its card."""
 
 
 class Book(NamedTuple):
@@ -45,7 +47,7 @@ class Book(NamedTuple):
     codes
         The code of each address, negative while it is not known; shape ``(AT_ONCE,)``.
     fresh
-        Cards of those that were written; shape ``(AT_ONCE,)``.
+        Cards of those that were written, negative for one that got none; shape ``(AT_ONCE,)``.
     out
         Their text; ``AT_ONCE * LONGEST_ADDRESS`` bytes.
     offsets
@@ -166,10 +168,18 @@ def look_up(high: Integers, low: Integers, version: Bytes, start: int, stop: int
         first, second, kind = high[side, row], low[side, row], int64(version[row])
         place = place_of(high, low, version, i, b.cards)
         card = b.cards[place]
-        if card[C_LOW] != second or card[C_HIGH] != first or card[C_KIND] != kind:
-            card[C_HIGH], card[C_LOW], card[C_KIND] = first, second, kind
-            card[C_CODE] = -1 - fresh
-            b.fresh[fresh] = place
+        if card[C_LOW] == second and card[C_HIGH] == first and card[C_KIND] & 7 == kind:
+            card[C_KIND] = kind | MET_AGAIN
+            b.codes[i - start] = card[C_CODE]
+        else:
+            b.codes[i - start] = -1 - fresh
+            if card[C_KIND] & MET_AGAIN:
+                card[C_KIND] &= 7
+                b.fresh[fresh] = -1
+            else:
+                card[C_HIGH], card[C_LOW], card[C_KIND] = first, second, kind
+                card[C_CODE] = -1 - fresh
+                b.fresh[fresh] = place
             fresh += 1
             at = (
                 write_ipv4(b.out, at, second)
@@ -177,7 +187,6 @@ def look_up(high: Integers, low: Integers, version: Bytes, start: int, stop: int
                 else write_ipv6(b.out, at, first, second)
             )
             b.offsets[fresh] = at
-        b.codes[i - start] = card[C_CODE]
     return fresh
 
 
@@ -195,9 +204,9 @@ def learn(codes: NDArray[np.uint32], found: NDArray[np.uint32], b: Book) -> None
         What is known.
     """
     for number in range(codes.size):
-        card = b.cards[b.fresh[number]]
-        if card[C_CODE] == -1 - number:
-            card[C_CODE] = codes[number]
+        place = b.fresh[number]
+        if place >= 0 and b.cards[place, C_CODE] == -1 - number:
+            b.cards[place, C_CODE] = codes[number]
     for i in range(found.size):
         code = b.codes[i]
         found[i] = codes[-1 - code] if code < 0 else code
@@ -300,8 +309,9 @@ def number_words(words: Integers) -> tuple[Integers, Integers]:
 class AddressBook:
     """Write addresses as dictionary-encoded text, most of them once.
 
-    An address has one place among a bounded number of cards, and the later one of two that fall together
-    takes it: what was driven out is only written again.
+    An address has one place among a bounded number of cards. Of two that fall together the later one takes
+    it, unless the earlier was met again since the last such fall: servers stay while scanners pass. What has
+    no card is only written again.
     """
 
     def __init__(self) -> None:
