@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from eddyline.flows.meter import text as texts
+from eddyline.flows.meter.arrow import LentText
 from eddyline.flows.meter.text import AddressBook
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 ADDRESSES = st.one_of(
     st.ip_addresses(v=4),
@@ -19,7 +23,7 @@ ADDRESSES = st.one_of(
 )
 
 
-def words(sides: list[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]]) -> np.ndarray:
+def words(sides: list[tuple[Address, ...]]) -> np.ndarray:
     """High and low words of both sides, as the meter keeps them, shape (2, 2, n)."""
     numbers = [[int(address) for address in side] for side in sides]
     found = np.array(
@@ -32,12 +36,11 @@ def words(sides: list[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]]
     return found.view(np.int64)
 
 
-def pairs(addresses: list) -> list[tuple]:
+def pairs(addresses: list[Address]) -> list[tuple[Address, ...]]:
     """Sources and destinations, both of one version."""
-    fours = [a for a in addresses if a.version == 4]
-    sixes = [a for a in addresses if a.version == 6]
-    sources = fours + sixes
-    return [tuple(sources), tuple(fours[::-1] + sixes[::-1])]
+    sources = sorted(addresses, key=lambda address: address.version)
+    fours = sum(address.version == 4 for address in sources)
+    return [tuple(sources), tuple(sources[:fours][::-1] + sources[fours:][::-1])]
 
 
 @given(st.lists(st.lists(ADDRESSES, min_size=1, max_size=40), min_size=1, max_size=6))
@@ -62,12 +65,13 @@ def test_an_address_that_is_met_again_stays_while_others_pass(monkeypatch):
     """4,096 strangers on 64 cards rarely drive out a server that every flow names."""
     monkeypatch.setattr(texts, "CARDS", 64)
     written: list[int] = []
-    column = texts.LentText.column
-    monkeypatch.setattr(
-        texts.LentText,
-        "column",
-        lambda self, count: (written.append(count), column(self, count))[1],
-    )
+    column = LentText.column
+
+    def counted(self: LentText, count: int) -> pl.Series:
+        written.append(count)
+        return column(self, count)
+
+    monkeypatch.setattr(LentText, "column", counted)
     book, server = AddressBook(), ipaddress.ip_address("10.0.0.1")
     strangers = [ipaddress.ip_address(0x08000000 + 7 * n) for n in range(4096)]
 
