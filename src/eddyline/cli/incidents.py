@@ -276,16 +276,17 @@ def _keep(path: Path, told: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def _write(told: dict[str, Any], out: Path, page: Path | None) -> None:
-    from eddyline.report.incidents import html_page, markdown_page
+def _write(told: dict[str, Any], out: Path, docs: Path | None) -> None:
+    from eddyline.report.incidents import page
 
+    found = page(told)
     text = json.dumps(told, indent=1, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
-    (out / "report.html").write_text(html_page(told), encoding="utf-8")
-    (out / "report.md").write_text(markdown_page(told), encoding="utf-8")
+    (out / "report.html").write_text(found.html(), encoding="utf-8")
+    (out / "report.md").write_text(found.markdown(), encoding="utf-8")
     print(f"{out / 'report.html'}, report.json and report.md are written", file=sys.stderr)
-    if page is not None:
-        page.write_text(markdown_page(told), encoding="utf-8")
+    if docs is not None:
+        docs.write_text(found.markdown(), encoding="utf-8")
     for line in told["sentences"]:
         print(line)
 

@@ -94,12 +94,13 @@ def _chosen(only: str) -> list[str]:
 
 
 def _write(told: dict[str, Any], out: Path) -> None:
-    from eddyline.report.papers import html_page, markdown_page
+    from eddyline.report.papers import page
 
+    found = page(told)
     text = json.dumps(told, indent=1, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
-    (out / "report.html").write_text(html_page(told), encoding="utf-8")
-    (out / "report.md").write_text(markdown_page(told), encoding="utf-8")
+    (out / "report.html").write_text(found.html(), encoding="utf-8")
+    (out / "report.md").write_text(found.markdown(), encoding="utf-8")
     print(f"{out / 'report.html'}, report.json and report.md are written", file=sys.stderr)
     for line in told["sentences"]:
         print(line)

@@ -6,13 +6,12 @@ their drawing (``classical_plots.py``), their numbers (``evaluate/classical_docu
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
-from eddyline.flows.text import neutral_text
 from eddyline.report import classical_plots as plots, classical_words as words
+from eddyline.report.bench import Table, by_sentence, html_table, markdown_table
 
 SUBJECTS: Final = 4
 """Columns or classes of a lint that are named in its line."""
@@ -83,7 +82,7 @@ def _task(task: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def lint_table(findings: Sequence[Mapping[str, Any]]) -> words.Table:
+def lint_table(findings: Sequence[Mapping[str, Any]]) -> Table:
     """Give the ``lints`` of a set, a line a lint: how often, where, and the gravest in words.
 
     Parameters
@@ -101,35 +100,11 @@ def lint_table(findings: Sequence[Mapping[str, Any]]) -> words.Table:
     return ("lint", "level", "findings", "of", "the gravest"), rows
 
 
-def _files(told: Mapping[str, Any]) -> words.Table:
+def _files(told: Mapping[str, Any]) -> Table:
     rows = [
         [task["name"], ", ".join(task["files"]), task["sha256"][:16]] for task in told["tasks"]
     ]
     return ("set", "files", "SHA-256"), rows
-
-
-def html_table(table: words.Table) -> str:
-    """Give a table as HTML, every text made harmless.
-
-    Parameters
-    ----------
-    table
-        Heads and rows.
-    """
-    from markupsafe import Markup, escape
-
-    heads, rows = table
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in heads)
-    lines = [
-        Markup("<tr>{}</tr>").format(
-            Markup("").join(
-                Markup("<td>{}</td>").format(escape(neutral_text(cell))) for cell in row
-            )
-        )
-        for row in rows
-    ]
-    whole = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
-    return str(whole.format(head, Markup("").join(lines)))
 
 
 def briefly(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,24 +194,6 @@ def markdown_page(told: Mapping[str, Any], stem: str = "classical") -> str:
     return "\n\n".join(by_sentence(part) for part in parts) + "\n"
 
 
-def by_sentence(part: str) -> str:
-    """Put each sentence of prose on a line of its own, so that a change shows as what changed.
-
-    Parameters
-    ----------
-    part
-        Markdown; a table, a command or a comment stays as it is.
-    """
-    if part.startswith(("|", "```", "<!--")):
-        return part
-    return "\n".join(
-        re.sub(
-            r"([a-z)`%]{2}[.;]) (?=[A-Z])", r"\1\n" + ("  " if line.startswith("- ") else ""), line
-        )
-        for line in part.splitlines()
-    )
-
-
 _FAMILIES: Final = "\n".join(
     (
         "- Clustering (`kmeans`, `dbscan`, `hdbscan`): easy and quick; as good as clusters and settings.",
@@ -294,17 +251,3 @@ def _markdown_task(
     if task.get("lints"):
         parts += [LINTED, markdown_table(lint_table(task["lints"]))]
     return parts
-
-
-def markdown_table(table: words.Table) -> str:
-    """Give a table as Markdown.
-
-    Parameters
-    ----------
-    table
-        Heads and rows.
-    """
-    heads, rows = table
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join(lines)

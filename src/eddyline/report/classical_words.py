@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
-"""Heads of the columns, and rows of as many texts."""
+from eddyline.report.bench import Table
 
 Model = Mapping[str, Any]
 

@@ -6,12 +6,9 @@ What belongs here: tables and their words. What does not: their numbers (``evalu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any, Final
 
-from eddyline.report.classical import by_sentence, html_table, markdown_table
-
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+from eddyline.report.bench import BenchPage, Section, Table
 
 SHOWN: Final = (1, 5, 10, 50)
 """Budgets of the tables; the JSON has all."""
@@ -33,6 +30,31 @@ RULES: Final = (
     "quiet part is judged by itself.",
 )
 """What the figures mean."""
+
+
+def page(told: Mapping[str, Any]) -> BenchPage:
+    """Give the report as a page.
+
+    Parameters
+    ----------
+    told
+        The document, as ``report.json`` holds it.
+    """
+    versions = told["environment"]
+    return BenchPage(
+        title="Incidents at an alert budget",
+        machine=(
+            f"seeds {', '.join(map(str, told['seeds']))}, {told['settings']['budget']:g} promised false "
+            f"alarms a day, eddyline {versions['eddyline']}, Python {versions['python']}"
+        ),
+        command=told["command"],
+        why_not_run="needs the data sets",
+        sentences=told["sentences"],
+        rules=RULES,
+        sections=[Section(name, [words], table) for name, words, table in tables(told)],
+        not_run=told["not_run"],
+        hardware=told["hardware"],
+    )
 
 
 def tables(told: Mapping[str, Any]) -> list[tuple[str, str, Table]]:
@@ -161,64 +183,3 @@ def _time(method: Mapping[str, Any]) -> str:
     if first is None:
         return "never"
     return f"{first:,.0f} to {last:,.0f} s, {times['never']} of {times['n']} never"
-
-
-def markdown_page(told: Mapping[str, Any]) -> str:
-    """Give the report as Markdown.
-
-    Parameters
-    ----------
-    told
-        The document.
-    """
-    parts = [
-        "# Incidents at an alert budget",
-        f"Made by one command, {_machine(told)}:",
-        f"<!-- not run: needs the data sets -->\n```console\n$ {told['command']}\n```",
-        "## In short",
-        "\n".join(f"- {line}" for line in told["sentences"]),
-        "## What the figures mean",
-        "\n".join(f"- {line}" for line in RULES),
-    ]
-    for name, words, table in tables(told):
-        parts += [f"## {name}", words]
-        parts += [markdown_table(table)] if table[1] else []
-    if told["not_run"]:
-        parts += ["## Not run", "\n".join(f"- {line}" for line in told["not_run"])]
-    return "\n\n".join(by_sentence(part) for part in parts) + "\n"
-
-
-def _machine(told: Mapping[str, Any]) -> str:
-    versions = told["environment"]
-    return (
-        f"seeds {', '.join(map(str, told['seeds']))}, {told['settings']['budget']:g} promised false alarms "
-        f"a day, eddyline {versions['eddyline']}, Python {versions['python']}"
-    )
-
-
-def html_page(told: Mapping[str, Any]) -> str:
-    """Give the whole page; it needs no network.
-
-    Parameters
-    ----------
-    told
-        The document.
-    """
-    from jinja2 import Environment
-
-    source = resources.files("eddyline.report").joinpath("page/bench.html.j2")
-    template = Environment(autoescape=True).from_string(source.read_text(encoding="utf-8"))
-    parts = [
-        {"name": name, "words": words, "table": html_table(table) if table[1] else ""}
-        for name, words, table in tables(told)
-    ]
-    return template.render(
-        title="Incidents at an alert budget",
-        machine=_machine(told),
-        command=told["command"],
-        sentences=told["sentences"],
-        rules=RULES,
-        parts=parts,
-        not_run=told["not_run"],
-        hardware=told["hardware"],
-    )

@@ -6,10 +6,9 @@ What belongs here: tables and their words. What does not: any figure (``evaluate
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any, Final
 
-from eddyline.report.classical import by_sentence, html_table, markdown_table
+from eddyline.report.bench import BenchPage, Section, Table
 
 TITLE: Final = "Published experiments, run again"
 
@@ -24,15 +23,31 @@ RULES: Final = (
 """How to read the tables."""
 
 
-def tables(told: Mapping[str, Any]) -> list[tuple[str, list[str], Any]]:
-    """Give heading, lines of words and table of each experiment; a row a method, a column a setting.
+def page(told: Mapping[str, Any]) -> BenchPage:
+    """Give the report as a page: a part an experiment, a row a method, a column a setting.
 
     Parameters
     ----------
     told
         The document, as ``report.json`` holds it.
     """
-    return [(paper["name"], _words(paper), _table(paper["cells"])) for paper in told["papers"]]
+    versions = told["environment"]
+    return BenchPage(
+        title=TITLE,
+        machine=(
+            f"{told['seeds']} seeds, eddyline {versions['eddyline']}, Python {versions['python']}, "
+            f"scikit-learn {versions['scikit-learn']}"
+        ),
+        command=told["command"],
+        why_not_run="needs the data sets, and takes an hour",
+        sentences=told["sentences"],
+        rules=RULES,
+        sections=[
+            Section(one["name"], _words(one), _table(one["cells"])) for one in told["papers"]
+        ],
+        not_run=(),
+        hardware=told["hardware"],
+    )
 
 
 def _words(paper: Mapping[str, Any]) -> list[str]:
@@ -44,7 +59,7 @@ def _words(paper: Mapping[str, Any]) -> list[str]:
     return [*lines, f"{paper['not_run']}."] if paper["not_run"] else lines
 
 
-def _table(cells: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def _table(cells: Sequence[Mapping[str, Any]]) -> Table:
     columns = list(dict.fromkeys((one["setting"], one["figure"]) for one in cells))
     rows = list(dict.fromkeys(one["row"] for one in cells))
     by = {(one["row"], one["setting"], one["figure"]): one for one in cells}
@@ -65,59 +80,3 @@ def _cell(one: Mapping[str, Any] | None) -> str:
     low, high = ours["low"], ours["high"]
     band = "" if low is None else f" ({low:.3f} to {high:.3f})"
     return f"{published} / {ours['mean']:.3f}{band}"
-
-
-def markdown_page(told: Mapping[str, Any]) -> str:
-    """Give the report as Markdown.
-
-    Parameters
-    ----------
-    told
-        The document.
-    """
-    parts = [
-        f"# {TITLE}",
-        f"Made by one command, {_machine(told)}:",
-        f"<!-- not run: needs the data sets, and takes an hour -->\n```console\n$ {told['command']}\n```",
-        "\n".join(f"- {line}" for line in (*told["sentences"], *RULES)),
-    ]
-    for name, words, table in tables(told):
-        parts += [f"## {name}", "\n".join(words)]
-        parts += [markdown_table(table)] if table[1] else []
-    return "\n\n".join(by_sentence(part) for part in parts) + "\n"
-
-
-def _machine(told: Mapping[str, Any]) -> str:
-    versions = told["environment"]
-    return (
-        f"{told['seeds']} seeds, eddyline {versions['eddyline']}, Python {versions['python']}, "
-        f"scikit-learn {versions['scikit-learn']}"
-    )
-
-
-def html_page(told: Mapping[str, Any]) -> str:
-    """Give the whole page; it needs no network.
-
-    Parameters
-    ----------
-    told
-        The document.
-    """
-    from jinja2 import Environment
-
-    source = resources.files("eddyline.report").joinpath("page/bench.html.j2")
-    template = Environment(autoescape=True).from_string(source.read_text(encoding="utf-8"))
-    parts = [
-        {"name": name, "words": " ".join(words), "table": html_table(table) if table[1] else ""}
-        for name, words, table in tables(told)
-    ]
-    return template.render(
-        title=TITLE,
-        machine=_machine(told),
-        command=told["command"],
-        sentences=told["sentences"],
-        rules=RULES,
-        parts=parts,
-        not_run=[],
-        hardware=told["hardware"],
-    )

@@ -88,7 +88,7 @@ def sets() -> list[dict[str, Any]]:
 
 def test_the_document_pools_sets_and_says_who_is_better():
     """Attacks of both sets count once each; every figure is JSON and stands on both pages."""
-    from eddyline.report.incidents import html_page, markdown_page
+    from eddyline.report.incidents import page
 
     found = document(
         sets(),
@@ -106,8 +106,8 @@ def test_the_document_pools_sets_and_says_who_is_better():
     assert pool["methods"][0]["at"][1]["recall"]["mean"] == 0.5
     assert found["sets"][0]["methods"][0]["at"][0]["recall"]["mean"] == 0.0
     assert "best trivial rule" in found["sentences"][0]
-    assert "one per source" in markdown_page(found)
-    assert "one per source" in html_page(found)
+    assert "one per source" in page(found).markdown()
+    assert "one per source" in page(found).html()
     _is_valid(found)
 
 
