@@ -374,8 +374,10 @@ def machine(told: Mapping[str, Any]) -> str:
     """
     hard, soft = told["hardware"], told["environment"]
     versions = ", ".join(f"{name} {number_}" for name, number_ in soft.items())
+    in_one_go = 2 * told["wall_s"] >= told["cells_wall_s"]
+    whole = f" The command took {told['wall_s'] / 60:.0f} min." if in_one_go else ""
     return (
         f"{hard['cores']} cores of {hard['cpu']}, {hard['memory_gb']} GB, CPU only, one thread a process, "
         f"two processes. Fits and scores of all cells took {told['cells_cpu_s'] / 60:.0f} min of CPU; the "
-        f"cells took {told['cells_wall_s'] / 60:.0f} min one after another, two at a time. {versions}."
+        f"cells took {told['cells_wall_s'] / 60:.0f} min one after another, two at a time.{whole} {versions}."
     )
