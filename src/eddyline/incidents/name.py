@@ -29,6 +29,9 @@ CORE_LEAST_S: Final = 120.0
 CORE_LEAST_FLOWS: Final = 20
 """Shorter durations, s, and fewer flows are told whole."""
 
+SHORTEST_S: Final = 0.001
+"""A shorter duration is not told as a number."""
+
 CALLED_SHARE: Final = 0.1
 """Part of an incident's called flows from which a class is named in its sentence."""
 
@@ -102,7 +105,7 @@ class Facts:
     @property
     def span(self) -> str:
         """The duration, as a person says it; with the shorter one that holds nearly all of it."""
-        whole = amount(max(self.span_s, 1.0), "s")
+        whole = amount(self.span_s, "s") if self.span_s >= SHORTEST_S else "under 1 ms"
         few = self.n_flows < CORE_LEAST_FLOWS or self.span_s < CORE_LEAST_S
         if few or self.core_s * CORE_TOLD > self.span_s:
             return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from importlib.resources import files
@@ -190,3 +191,13 @@ def test_evidence_is_bounded() -> None:
     assert (len(one.evidence), one.flows_count) == (1000, 2000)
     assert one.evidence[0].uid == "sweep.0"
     assert all(evidence.community_id for evidence in one.evidence)
+
+
+@pytest.mark.parametrize(
+    ("span_s", "words"), [(0.018, "18 ms"), (0.0, "under 1 ms"), (5.0, "5 s"), (900.0, "15 min")]
+)
+def test_a_short_time_is_told_in_its_unit(span_s: float, words: str) -> None:
+    """A burst of milliseconds is not told as a second, which the time beside it would contradict."""
+    facts = name.facts_of(derive(shapes.sweep(n_hosts=10).frame))
+
+    assert dataclasses.replace(facts, span_s=span_s).span == words
