@@ -20,7 +20,9 @@ PAIRS = (
     ("rvae", "grand"),
     ("rvae", "rvae_beta"),
     ("union", "union.neighbours"),
-    ("union_cleaned", "union"),
+    ("union_rvae", "union"),
+    ("union_knn_rvae", "union_rvae"),
+    ("union_knn_rvae", "rvae"),
 )
 """Which differences are printed."""
 

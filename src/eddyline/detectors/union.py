@@ -6,7 +6,7 @@ themselves, and p-values that a user sees (``verdicts`` calibrates the joint sco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -35,22 +35,26 @@ CALIBRATION_ROWS: Final = 5_000
 class Union(MatrixDetector):
     """Score rows by the joint unlikeliness of several scores among the training rows.
 
-    Rows of shape ``(n, d)`` in, the sum of ``-ln p`` out, half of Fisher's statistic. Each part's p comes
-    from its scores of training rows, beyond their 98 % quantile from a Pareto tail, so that no ranks among
-    the rows that are scored enter. The parts fail in different places: on held-out parts of the training
-    file of NSL-KDD, with 0 to 15 % attacks learned from, the union's order beats that of each part.
+    Rows of shape ``(n, d)`` in, the parts' p joined to one score out: by default the sum of ``-ln p``, half
+    of Fisher's statistic, which one part alone can raise; or ``-ln`` of the mean p, in the order of
+    Edgington's sum of p, which asks that the parts agree. Each part's p comes from its scores of training
+    rows, beyond their 98 % quantile from a Pareto tail, so that no ranks among the rows that are scored
+    enter. The parts fail in different places.
 
     Parameters
     ----------
     parts
         Names of registered matrix detectors, comma between them; they take their default arguments.
+    join
+        ``"sum"`` or ``"mean"``.
     seed
         Start of the randomness, the parts' included.
 
     References
     ----------
-    Fisher, "Statistical methods for research workers", 4th edition 1932, for the sum. The p-values are
-    neither independent nor held out, so the sum is a score and no probability.
+    Fisher, "Statistical methods for research workers", 4th edition 1932, for the sum. Edgington, "An
+    additive method for combining probability values from independent experiments", 1972, for the mean.
+    The p-values are neither independent nor held out, so what joins them is a score and no probability.
 
     Examples
     --------
@@ -66,23 +70,44 @@ class Union(MatrixDetector):
     grid_: Floats
     tail_: Floats
 
-    def __init__(self, *, parts: str = "isolation_forest,tails,neighbours", seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        parts: str = "isolation_forest,tails,neighbours",
+        join: str = "sum",
+        seed: int = 0,
+    ) -> None:
         self.parts = parts
+        self.join = join
         self.seed = seed
 
     def components(self, X: ArrayLike) -> dict[str, Floats]:
-        """Give ``-ln p`` of each part, to be told beside the sum.
+        """Give ``-ln p`` of each part, to be told beside the score; ``joined`` makes the score of them.
 
         Parameters
         ----------
         X
             Rows, shape ``(n, d)``, finite.
         """
-        rows = self._checked(X, reset=False)
-        return {
-            name: _unlikely(model.anomaly_score(rows), self.grid_[place], self.tail_[place])
-            for place, (name, model) in enumerate(self._models.items())
-        }
+        return self._told(self._checked(X, reset=False))
+
+    def joined(self, parts: Mapping[str, Floats]) -> Floats:
+        """Give the score of rows from ``-ln p`` of each part.
+
+        Parameters
+        ----------
+        parts
+            As ``components`` gives them, each of shape ``(n,)``.
+
+        Raises
+        ------
+        UsageError
+            When there is no such way to join.
+        """
+        if self.join not in _JOINS:
+            message = f"join must be one of {', '.join(_JOINS)}, got {self.join!r}; sum is usual"
+            raise UsageError(message)
+        return _JOINS[self.join](list(parts.values()))
 
     def to_arrays(self) -> Arrays:
         """Give the fitted state, that of each part under its name."""
@@ -112,6 +137,7 @@ class Union(MatrixDetector):
         return union
 
     def _fit(self, X: Floats) -> None:
+        self.joined({name: np.zeros(0) for name in self._named()})  # refuses a way that is none
         rows = draw_rows(X, self.seed)
         self._models = {
             name: matrix_detector(name)(seed=self.seed).fit(rows) for name in self._named()
@@ -126,10 +152,13 @@ class Union(MatrixDetector):
         self.tail_ = np.array([tail for _, tail in curves])
 
     def _score(self, X: Floats) -> Floats:
-        total = np.zeros(len(X))
-        for place, model in enumerate(self._models.values()):
-            total += _unlikely(model.anomaly_score(X), self.grid_[place], self.tail_[place])
-        return total
+        return self.joined(self._told(X))
+
+    def _told(self, X: Floats) -> dict[str, Floats]:
+        return {
+            name: _unlikely(model.anomaly_score(X), self.grid_[place], self.tail_[place])
+            for place, (name, model) in enumerate(self._models.items())
+        }
 
     def _named(self) -> tuple[str, ...]:
         names = tuple(part.strip() for part in str(self.parts).split(","))
@@ -149,6 +178,27 @@ class Union(MatrixDetector):
             )
         if not (self.tail_[:, 1] > 0).all() or not (np.diff(self.grid_, axis=1) >= 0).all():
             raise refuse_model(self, "has rising curves and positive scales", "others")
+
+
+def _sum(each: Sequence[Floats]) -> Floats:
+    """Add up ``-ln p`` of the parts."""
+    total = np.zeros(len(each[0]))
+    for unlikely in each:
+        total += unlikely
+    return total
+
+
+def _mean(each: Sequence[Floats]) -> Floats:
+    """Give ``-ln`` of the mean p, from ``-ln p`` of the parts: no p is too small to tell rows apart."""
+    least = np.minimum.reduce(each)
+    total = np.zeros(len(least))
+    for unlikely in each:
+        total += np.exp(least - unlikely)
+    return np.asarray(least - np.log(total / len(each)))
+
+
+_JOINS: Final[dict[str, Callable[[Sequence[Floats]], Floats]]] = {"sum": _sum, "mean": _mean}
+"""Ways to join the parts, by name."""
 
 
 def _part(name: str, arrays: Mapping[str, NDArray[Any]], seed: int) -> MatrixDetector:

@@ -216,6 +216,11 @@ METHODS: Final = (
         "union: forest, tails, RVAE",
         ours("union", scaled=False, parts="isolation_forest,tails,rvae"),
     ),
+    Method(
+        "union_knn_rvae",
+        "union: kNN and RVAE, mean of p",
+        ours("union", scaled=False, parts="neighbours,rvae", join="mean"),
+    ),
     Method("rvae_kappa1", "RVAE, Welsch, kappa 1", ours("rvae", kappa=1.0)),
     Method(
         "rvae_beta",
@@ -233,7 +238,7 @@ METHODS: Final = (
 )
 """Every rival, those of the bars first."""
 
-UNIONS: Final = ("union", "union_cleaned", "union_rvae")
+UNIONS: Final = ("union", "union_cleaned", "union_rvae", "union_knn_rvae")
 """Rivals whose parts are told too, so that none is fitted twice."""
 
 PARTS: Final = {

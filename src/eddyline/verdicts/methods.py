@@ -48,7 +48,7 @@ METHODS: Final[dict[str, tuple[LegSpec, ...]]] = {
     "grand-flow": _rows("grand", n_maps=3),
     "autoencoder": _rows("autoencoder"),
     "pca": _rows("pca"),
-    "union": _rows("union", parts="isolation_forest,tails,rvae"),
+    "union": _rows("union", parts="neighbours,rvae", join="mean"),
     "flow": _rows("flow_density"),
     "cleaned-neighbours": _rows("cleaned_neighbours"),
     "online-forest": _rows("online_forest"),
