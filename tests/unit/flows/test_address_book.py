@@ -58,11 +58,13 @@ def test_addresses_are_those_of_the_standard_library(batches):
 
             written = book.texts(high, low, version)
 
-            assert written.to_list() == [str(a) for side in sides for a in side]
+            for text, address in zip(written, (a for side in sides for a in side), strict=True):
+                assert ipaddress.ip_address(text) == address
+                assert (address.version == 6 and address.ipv4_mapped) or text == str(address)
 
 
-def test_an_address_that_is_met_again_stays_while_others_pass(monkeypatch):
-    """4,096 strangers on 64 cards rarely drive out a server that every flow names."""
+def counted_writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give a book 64 cards, and the list into which it notes how many addresses it writes."""
     monkeypatch.setattr(texts, "CARDS", 64)
     written: list[int] = []
     column = LentText.column
@@ -72,6 +74,12 @@ def test_an_address_that_is_met_again_stays_while_others_pass(monkeypatch):
         return column(self, count)
 
     monkeypatch.setattr(LentText, "column", counted)
+    return written
+
+
+def test_an_address_that_is_met_again_stays_while_others_pass(monkeypatch):
+    """4,096 strangers on 64 cards rarely drive out a server that every flow names."""
+    written = counted_writes(monkeypatch)
     book, server = AddressBook(), ipaddress.ip_address("10.0.0.1")
     strangers = [ipaddress.ip_address(0x08000000 + 7 * n) for n in range(4096)]
 
@@ -81,3 +89,41 @@ def test_an_address_that_is_met_again_stays_while_others_pass(monkeypatch):
         book.texts(high, low, np.full(len(some), 4, dtype=np.uint8))
 
     assert sum(written) < 4096 + 20
+
+
+def test_an_address_named_a_few_times_in_a_row_is_written_once(monkeypatch):
+    """A passing scanner that tries three ports of each host does not fight with servers for cards."""
+    written = counted_writes(monkeypatch)
+    book = AddressBook()
+    hosts = [ipaddress.ip_address(0x08000000 + 7 * n) for n in range(1024)]
+
+    for start in range(0, len(hosts), 4):
+        some = tuple(host for host in hosts[start : start + 4] for _ in range(3))
+        high, low = words([some, some])
+        book.texts(high, low, np.full(len(some), 4, dtype=np.uint8))
+
+    assert sum(written) < 1.1 * len(hosts)
+
+
+@pytest.mark.parametrize("when", ["column", "learn"])
+def test_an_interrupt_leaves_no_card_without_a_code(monkeypatch, when):
+    """What was looked up and not learned is written again, not taken for another address."""
+    book = AddressBook()
+    first = tuple(ipaddress.ip_address(f"10.0.0.{n}") for n in range(1, 9))
+    high, low = words([first, first])
+    with monkeypatch.context() as patch:
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(
+            *((LentText, "column") if when == "column" else (texts, "learn")), interrupted
+        )
+        with pytest.raises(KeyboardInterrupt):
+            book.texts(high, low, np.full(8, 4, dtype=np.uint8))
+    again = (ipaddress.ip_address("10.0.0.9"), *first[::-1][:7])
+
+    high, low = words([again, first])
+    found = book.texts(high, low, np.full(8, 4, dtype=np.uint8))
+
+    assert found.to_list() == [str(address) for address in (*again, *first)]

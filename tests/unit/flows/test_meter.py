@@ -568,3 +568,55 @@ def test_addresses_that_are_driven_out_are_written_again(monkeypatch: pytest.Mon
 
     assert flows["src_ip"].to_list() == [f"10.0.{n % 50}.1" for n in range(300)]
     assert flows["dst_ip"].to_list() == [f"10.1.{n % 7}.2" for n in range(300)]
+
+
+def test_an_interrupt_between_two_batches_gives_no_flow_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was given out before Ctrl-C is not given again when the meter is told to finish."""
+    packets = [(n, ether(ip(A, B, 17, udp(n, 2)))) for n in range(1, 13)]
+    data, rows = index(packets)
+    meter = Meter("test", batch_rows=4)
+    given: list[FlowBatch] = []
+    list(meter.update(data, rows))
+    batch, calls = Meter._batch, []
+
+    def interrupted(self: Meter, chosen: Any) -> FlowBatch:
+        calls.append(len(chosen))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return batch(self, chosen)
+
+    monkeypatch.setattr(Meter, "_batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        given.extend(meter.finish())
+    given.extend(meter.finish())
+
+    flows = FlowBatch.concat(given).frame
+    assert flows["uid"].n_unique() == flows.height == 12
+
+
+def test_statistics_are_made_ready_where_flows_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows of one packet have none, whatever came before them; memory for the rest is asked for ahead."""
+    asked: list[int] = []
+
+    def noted(array: np.ndarray, start: int, stop: int) -> bool:
+        asked.append(array.shape[1])
+        return True
+
+    monkeypatch.setattr("eddyline.flows.meter.session.prepare", noted)
+    once: list[Packet] = [
+        (n, ether(ip(A, B, 17, udp(n % 60_000, 2 + n // 60_000)))) for n in range(40_000)
+    ]
+    busy: list[Packet] = [(0, ether(ip(A, B, 17, udp(1, 1))))] * 200_000
+
+    def columns(packets: list[Packet]) -> list[int]:
+        asked.clear()
+        meter(packets, cuts=range(4_000, len(packets), 4_000), statistics=True)
+        return asked.copy()
+
+    core, stats = layout.CORE_WORDS, layout.STATISTICS_WORDS
+    assert stats not in columns(once)
+    assert columns(busy + once).count(stats) <= 1
+    several = columns([packet for packet in once for _ in range(4)])
+    assert several.count(stats) == several.count(core) > 0

@@ -38,7 +38,7 @@ def test_a_table_grows_in_place_and_by_copy_beyond_what_was_reserved() -> None:
 
 
 def test_a_table_can_be_made_where_addresses_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(size: int) -> None:
+    def refuse(size: int, *, large: bool = False) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     monkeypatch.setattr("eddyline.flows.meter.memory._map", refuse)

@@ -54,12 +54,7 @@ def zeros(shape: tuple[int, ...], dtype: type[Number], *, large: bool = False) -
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE_BYTES:
         return np.zeros(shape, dtype=dtype)
-    memory = _map(size)
-    if large and hasattr(mmap, "MADV_HUGEPAGE"):
-        try:
-            memory.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:
-            LOGGER.debug("this system has no large pages")
+    memory = _map(size, large=large)
     return np.frombuffer(memory, dtype=dtype).reshape(shape)
 
 
@@ -93,7 +88,10 @@ def lengthen(array: NDArray[Number], rows: int) -> NDArray[Number]:
     whole, size = array.base, math.prod(shape)
     if isinstance(whole, np.ndarray) and whole.size >= size:
         return whole.reshape(-1)[:size].reshape(shape)
-    longer = zeros(shape, array.dtype.type)
+    try:
+        longer = zeros(shape, array.dtype.type)
+    except OSError:  # a limit on addresses: the general allocator may still have some
+        longer = np.zeros(shape, dtype=array.dtype)
     longer[: len(array)] = array
     return longer
 
@@ -157,9 +155,16 @@ def _give_back(spare: list[mmap.mmap], memory: mmap.mmap) -> None:
         spare.append(memory)
 
 
-def _map(size: int) -> mmap.mmap:
-    """Map fresh memory."""
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+def _map(size: int, *, large: bool = False) -> mmap.mmap:
+    """Map fresh memory, in large pages or in small ones whatever the system's habit, where it has both."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    advice = getattr(mmap, "MADV_HUGEPAGE" if large else "MADV_NOHUGEPAGE", None)
+    if advice is not None:
+        try:
+            memory.madvise(advice)
+        except OSError:
+            LOGGER.debug("this system has pages of one size")
+    return memory
 
 
 def _mapped(array: NDArray[Number]) -> tuple[mmap.mmap, int] | None:

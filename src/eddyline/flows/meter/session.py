@@ -81,6 +81,7 @@ class Meter:
         self._buffers = Buffers()
         self._book = AddressBook()
         self._ready = AHEAD
+        self._packets_then = 0
         self._table = make_table(FIRST_ROWS, statistics=statistics, seed=secrets.randbits(62))
         self._warm()
 
@@ -161,15 +162,17 @@ class Meter:
         settled = len(done) if before_us is None else int((ends < before_us).sum())
         if before_us is not None:
             settled -= settled % self._batch_rows
-        chosen = done[order[:settled]]
+        ordered = done[order]
         for start in range(0, settled, self._batch_rows):
-            yield self._batch(chosen[start : start + self._batch_rows])
-        rest = done[order[settled:]]
-        free = int(table.meta[M_FREE])
-        table.free[free : free + settled] = chosen
-        table.meta[M_FREE] += settled
-        table.done[: len(rest)] = rest
-        table.meta[M_DONE] = len(rest)
+            rows = ordered[start : min(start + self._batch_rows, settled)]
+            yield self._batch(rows)
+            # After each batch, so that an interrupt between two gives no flow twice.
+            rest = ordered[start + len(rows) :]
+            table.done[: len(rest)] = rest
+            table.meta[M_DONE] = len(rest)
+            free = int(table.meta[M_FREE])
+            table.free[free : free + len(rows)] = rows
+            table.meta[M_FREE] += len(rows)
 
     def _columns(self, rows: Rows) -> Columns:
         """Give some rows of the table as columns that each stand in one piece, all in one memory."""
@@ -202,12 +205,21 @@ class Meter:
         return FlowBatch.of(pl.DataFrame(columns))
 
     def _prepare(self) -> None:
-        """Keep memory ready for the next flows; the statistics are first written by a second packet."""
+        """Keep memory ready for the next flows; statistics are first written by a flow's second packet.
+
+        Whether flows have one is seen from the packets that came since rows were last made ready.
+        """
         table = self._table
         used = len(table.core) - int(table.meta[M_FREE])
-        while self._ready < min(used + AHEAD // 2, len(table.core)):
+        needed = min(used + AHEAD // 2, len(table.core))
+        if self._ready >= needed:
+            return
+        packets = int(table.counts[OK])
+        longer = packets - self._packets_then > 2 * AHEAD
+        self._packets_then = packets
+        while self._ready < needed:
             prepare(table.core, self._ready, self._ready + AHEAD)
-            if table.counts[OK] > 2 * used:
+            if longer:
                 prepare(table.stats, self._ready, self._ready + AHEAD)
             self._ready += AHEAD
 

@@ -34,7 +34,7 @@ AHEAD: Final = 8
 C_HIGH, C_LOW, C_KIND, C_CODE, CARD_WORDS = range(5)
 """Words of a card: the address, its version, 0 on an empty one, and its code."""
 MET_AGAIN: Final = 8
-"""Added to the version of an address that was met again: it stays when the next one falls on its card."""
+"""Added to the version of an address that was met again: of two cards, the other one is given away first."""
 
 
 class Book(NamedTuple):
@@ -47,7 +47,7 @@ class Book(NamedTuple):
     codes
         The code of each address, negative while it is not known; shape ``(AT_ONCE,)``.
     fresh
-        Cards of those that were written, negative for one that got none; shape ``(AT_ONCE,)``.
+        Cards of those that were written; shape ``(AT_ONCE,)``.
     out
         Their text; ``AT_ONCE * LONGEST_ADDRESS`` bytes.
     offsets
@@ -138,10 +138,26 @@ def write_ipv6(out: Bytes, at: int, high: int, low: int) -> Word:
 
 @inline
 def place_of(high: Integers, low: Integers, version: Bytes, i: int, cards: Integers) -> Word:
-    """Give the card of an address, sources first."""
+    """Give the first of the two cards that an address can have, sources first; they share a cache line."""
     side, row = i // version.size, i % version.size
     hashed = upper(mix(mix(int64(version[row]), high[side, row]), low[side, row]))
-    return hashed & (cards.shape[0] - 1)
+    return (hashed & (cards.shape[0] // 2 - 1)) * 2
+
+
+@inline
+def has(card: Integers, high: int, low: int, kind: int) -> Word:
+    """Tell whether a card is that of an address."""
+    return bool(card[C_LOW] == low and card[C_HIGH] == high and card[C_KIND] & 7 == kind)
+
+
+@inline
+def give_away(cards: Integers, place: int) -> Word:
+    """Give the card of two that a new address takes: one that was not met again, if there is one."""
+    if not cards[place, C_KIND] & MET_AGAIN:
+        return int64(place)
+    if cards[place + 1, C_KIND] & MET_AGAIN:
+        cards[place, C_KIND] &= 7  # the next one is taken unless it is met until then
+    return int64(place + 1)
 
 
 @kernel
@@ -167,19 +183,18 @@ def look_up(high: Integers, low: Integers, version: Bytes, start: int, stop: int
         side, row = i // rows, i % rows
         first, second, kind = high[side, row], low[side, row], int64(version[row])
         place = place_of(high, low, version, i, b.cards)
+        if not has(b.cards[place], first, second, kind):
+            place += 1
         card = b.cards[place]
-        if card[C_LOW] == second and card[C_HIGH] == first and card[C_KIND] & 7 == kind:
+        if has(card, first, second, kind):
             card[C_KIND] = kind | MET_AGAIN
             b.codes[i - start] = card[C_CODE]
         else:
-            b.codes[i - start] = -1 - fresh
-            if card[C_KIND] & MET_AGAIN:
-                card[C_KIND] &= 7
-                b.fresh[fresh] = -1
-            else:
-                card[C_HIGH], card[C_LOW], card[C_KIND] = first, second, kind
-                card[C_CODE] = -1 - fresh
-                b.fresh[fresh] = place
+            place = give_away(b.cards, place - 1)
+            card = b.cards[place]
+            card[C_HIGH], card[C_LOW], card[C_KIND] = first, second, kind
+            card[C_CODE] = b.codes[i - start] = -1 - fresh
+            b.fresh[fresh] = place
             fresh += 1
             at = (
                 write_ipv4(b.out, at, second)
@@ -204,9 +219,9 @@ def learn(codes: NDArray[np.uint32], found: NDArray[np.uint32], b: Book) -> None
         What is known.
     """
     for number in range(codes.size):
-        place = b.fresh[number]
-        if place >= 0 and b.cards[place, C_CODE] == -1 - number:
-            b.cards[place, C_CODE] = codes[number]
+        card = b.cards[b.fresh[number]]
+        if card[C_CODE] == -1 - number:
+            card[C_CODE] = codes[number]
     for i in range(found.size):
         code = b.codes[i]
         found[i] = codes[-1 - code] if code < 0 else code
@@ -309,9 +324,8 @@ def number_words(words: Integers) -> tuple[Integers, Integers]:
 class AddressBook:
     """Write addresses as dictionary-encoded text, most of them once.
 
-    An address has one place among a bounded number of cards. Of two that fall together the later one takes
-    it, unless the earlier was met again since the last such fall: servers stay while scanners pass. What has
-    no card is only written again.
+    An address has two places among a bounded number of cards. A new one takes the card whose address was not
+    met again: servers stay while scanners pass. What was driven out is only written again.
     """
 
     def __init__(self) -> None:
@@ -337,10 +351,16 @@ class AddressBook:
         """
         book = self._book
         codes = np.empty(2 * version.size, dtype=np.uint32)
-        for start in range(0, len(codes), AT_ONCE):
-            stop = min(start + AT_ONCE, len(codes))
-            fresh = look_up(high, low, version, start, stop, book)
-            if fresh:
-                self._last = self._written.column(fresh).cast(pl.Categorical())
-            learn(self._last[:fresh].to_physical().to_numpy(), codes[start:stop], book)
+        try:
+            for start in range(0, len(codes), AT_ONCE):
+                stop = min(start + AT_ONCE, len(codes))
+                fresh = look_up(high, low, version, start, stop, book)
+                if fresh:
+                    self._last = self._written.column(fresh).cast(pl.Categorical())
+                learn(self._last[:fresh].to_physical().to_numpy(), codes[start:stop], book)
+        except (
+            BaseException
+        ):  # an interrupt: cards hold numbers that no code has taken the place of
+            book.cards[:] = 0
+            raise
         return pl.Series(codes).cat.to(pl.Categorical())
