@@ -52,7 +52,13 @@ def run_learn(paths: Sequence[str], out: Path, settings: Any, *, quiet: bool) ->
         _print_families(pipeline)
         for sentence in report.sentences():
             print(f"  {sentence}")
-        print(f"  next: eddyline scan FLOWS --model {out}")
+        if pipeline.fitted:
+            print(f"  next: eddyline scan FLOWS --model {out}")
+        else:
+            print(
+                "  Nothing was learned: no leg had enough rows, so a scan with this model judges by the "
+                "generic levels alone; learn from a longer capture."
+            )
     return 0
 
 

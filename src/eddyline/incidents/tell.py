@@ -14,6 +14,7 @@ from eddyline.features.columns import HOUR_US
 from eddyline.features.registry import VIEWS
 from eddyline.flows.keys import community_ids
 from eddyline.incidents import name, rank
+from eddyline.incidents.facts import facts_of
 from eddyline.incidents.incident import Evidence, Incident
 from eddyline.incidents.saga import Saga
 from eddyline.verdicts.known import Known
@@ -48,7 +49,7 @@ def tell(sagas: Sequence[Saga], known: Known, degraded: Sequence[str]) -> list[I
 
 def _incident(saga: Saga, known: Known, degraded: Sequence[str]) -> Incident:
     flows = saga.flows()
-    facts = name.facts_of(flows)
+    facts = facts_of(flows)
     own, unit = _own(saga, known)
     contributions = (saga.alarm.explain() if saga.alarm else []) or _measured(saga, known)
     return Incident(

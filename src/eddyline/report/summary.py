@@ -27,15 +27,21 @@ MOST_CAUSES: Final = 20
 
 
 def headline(result: ScanResult) -> str:
-    """Say what was found, in how many flows, over how long.
+    """Say what was found, in how many flows, over how long; or that nothing judged, which is no all-clear.
 
     Parameters
     ----------
     result
         What a scan found.
     """
-    found = plural(len(result.incidents), "incident") if result.incidents else "No incident"
+    if result.flows_judged == 0:
+        return "Nothing was judged: there is no flow"
     flows = plural(result.flows_judged, "flow")
+    found = plural(len(result.incidents), "incident") if result.incidents else "No incident"
+    if not (result.incidents or any(leg.judged_rows for leg in result.model.legs)):
+        if all(leg.detector != "rules" for leg in result.model.legs):
+            return f"Nothing was judged: no detector had learned enough to judge {flows}"
+        found = "No incident by the generic levels, which alone judged,"
     report = result.input
     if report.first_us is None or report.last_us is None or report.last_us <= report.first_us:
         return f"{found} in {flows}"
@@ -66,18 +72,18 @@ def compared_with(result: ScanResult) -> str:
     learned = plural(model.trained_flows, "flow")
     if model.trained_flows == 0:
         return "Nothing was learned: only shipped rules judged, and there is no p-value."
-    when = ""
+    when = few = ""
+    if model.trained_flows < FEW_FLOWS:
+        few = " So few flows say little of what is normal here: learn from a quiet day first."
     if model.trained_from_us is not None and model.trained_to_us is not None:
         when = f", {interval(model.trained_from_us, model.trained_to_us)}"
     if model.kind == "saved":
         name = f"the model {model.name}" if model.name else "a saved model"
         families = f" Judged {model.families}." if model.families else ""
-        return f"Compared with {name}: {learned} of normal{when}.{families}"
-    out = few = ""
+        return f"Compared with {name}: {learned} of normal{when}.{families}{few}"
+    out = ""
     if model.left_out:
         out = f" {plural(model.left_out, 'flow')} looked too much like an attack to learn from."
-    if model.trained_flows < FEW_FLOWS:
-        few = " So few flows say little of what is normal here: learn from a quiet day first."
     return (
         f"Compared with the capture itself, {learned}: what is common in it counts as normal, "
         f"so an attack that fills the capture can hide.{out}{few}"

@@ -7,10 +7,12 @@ import json
 import re
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
 from eddyline.features.columns import derive
 from eddyline.incidents import name, rank
+from eddyline.incidents.facts import facts_of
 from eddyline.incidents.find import PATTERNS, look
 from eddyline.incidents.group import Grouper
 from eddyline.incidents.incident import ATTACKS
@@ -122,7 +124,7 @@ def test_one_three_and_a_thousand_hosts_are_said(hosts, expected) -> None:
     """Few by name, many by number and network, everywhere by number alone."""
     batch = flows("10.0.0.9", hosts, [START_US + i for i in range(len(hosts))], VAIN)
 
-    assert name.facts_of(derive(batch.frame)).whom == expected
+    assert facts_of(derive(batch.frame)).whom == expected
 
 
 def test_many_addresses_are_said_as_the_narrowest_networks() -> None:
@@ -141,7 +143,7 @@ def test_many_addresses_are_said_as_the_narrowest_networks() -> None:
 def test_what_is_normal_for_the_host_is_said_with_its_unit() -> None:
     """The range is told once, and a single value is no range."""
     (saga,) = sagas_of(shapes.upload())
-    facts = name.facts_of(saga.flows())
+    facts = facts_of(saga.flows())
 
     said = name.sentence(saga, facts, (0.0, 2_500_000.0), "bytes")
     assert said.endswith("; normal for this host: 0 B–2.5 MB")
@@ -198,6 +200,23 @@ def test_evidence_is_bounded() -> None:
 )
 def test_a_short_time_is_told_in_its_unit(span_s: float, words: str) -> None:
     """A burst of milliseconds is not told as a second, which the time beside it would contradict."""
-    facts = name.facts_of(derive(shapes.sweep(n_hosts=10).frame))
+    facts = facts_of(derive(shapes.sweep(n_hosts=10).frame))
 
     assert dataclasses.replace(facts, span_s=span_s).span == words
+
+
+def test_calls_in_bursts_are_not_said_to_come_at_one_pace() -> None:
+    """Ten calls 4 s apart, then an hour of nothing, many times: no call every 4 s."""
+    burst = np.arange(10) * 4
+    times = [START_US + int(s) * 1_000_000 for hour in range(5) for s in burst + 3600 * hour]
+    saga = dataclasses.replace(sagas_of(shapes.sweep())[0], attack="c2_beacon", measures={})
+    told = name.sentence(
+        saga, facts_of(derive(flows("10.0.0.1", "192.0.2.9", times).frame)), None, ""
+    )
+    steady = [START_US + 60_000_000 * n for n in range(50)]
+    even = name.sentence(
+        saga, facts_of(derive(flows("10.0.0.1", "192.0.2.9", steady).frame)), None, ""
+    )
+
+    assert "mostly 4 s apart" in told
+    assert "every 60 s" in even

@@ -269,7 +269,7 @@ def test_scan_without_verdicts_or_flows_still_gives_a_page(results):
 
     page = Page(render_html(result))
 
-    assert "No incident in 0 flows" in page.words
+    assert "Nothing was judged: there is no flow" in page.words
     assert page.all("img") == []
 
 

@@ -39,11 +39,15 @@ def dns_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
         pl.col("pkts_out") >= at.levels.dns_long
     )
     asked = pl.col("payload_out").sum() / pl.col("pkts_out").sum().clip(1.0)
+    long = pl.col("payload_out").filter(large).sum() / pl.col("pkts_out").filter(large).sum().clip(
+        1.0
+    )
     found = (
         shown.group_by(_PAIR)
         .agg(
             pl.col("pkts_out").sum().alias("pkts"),
             asked.alias("question"),
+            long.alias("name"),
             (pl.col("bytes_out") + pl.col("bytes_in")).filter(large).sum().alias("bytes"),
             pl.col("pkts_out").max().alias("longest"),
             (pl.col("ip_proto") == 17).mean().alias("udp_share"),
@@ -66,7 +70,7 @@ def dns_tunnels(flows: pl.DataFrame, at: Sight) -> list[Story]:
             measures={
                 "dns": 1.0,
                 "pkts": row["pkts"],
-                "payload": row["question"],
+                "payload": row["name"] or row["question"],
                 "bytes": row["bytes"],
             },
             grain="dyad",
