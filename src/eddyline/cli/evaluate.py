@@ -185,8 +185,9 @@ def _heading(result: ScanResult, told: Evaluation) -> str:
     ours = told.incident_level[0]
     matches = ", ".join(f"{count:,} by {key}" for key, count in told.matches.items())
     what = "attacks" if told.truth == "attack list" else "flows"
+    days = "a day at most" if ours.days == 1.0 else f"{ours.days:.2f} days"
     return (
-        f"{ours.n_incidents:,} incidents in {result.flows_judged:,} flows over {ours.days:.2f} days, "
+        f"{ours.n_incidents:,} incidents in {result.flows_judged:,} flows over {days}, "
         f"held against {ours.n_attacks:,} attacks ({told.truth}; {what} matched: {matches})."
     )
 

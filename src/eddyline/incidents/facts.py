@@ -34,8 +34,8 @@ class Facts:
     ----------
     sources, destinations
         Addresses or networks, the busiest first.
-    n_sources, n_destinations, n_ports, n_flows
-        Distinct counts.
+    n_sources, n_destinations, n_ports, n_protocols, n_flows
+        Distinct counts; ports are those of each transport protocol.
     ports
         Destination ports, most frequent first, at most 20.
     proto
@@ -55,6 +55,7 @@ class Facts:
     n_sources: int
     n_destinations: int
     n_ports: int
+    n_protocols: int
     n_flows: int
     ports: list[int]
     proto: str
@@ -112,6 +113,7 @@ def facts_of(flows: pl.DataFrame) -> Facts:
         n_sources=flows["src_ip"].n_unique(),
         n_destinations=flows["dst_ip"].n_unique(),
         n_ports=int(services),
+        n_protocols=flows["ip_proto"].n_unique(),
         n_flows=flows.height,
         ports=ports["port"].head(20).to_list(),
         proto=str(protos[0]) if len(protos) == 1 else "mixed",

@@ -24,6 +24,9 @@ LEAST_GAP_S: Final = 1.0
 BURSTS: Final = 2.0
 """Calls whose mean distance is this many times the usual one come in bursts."""
 
+MANY_PROTOCOLS: Final = 10
+"""IP protocols from which a scan can be one of protocols."""
+
 CALLED_SHARE: Final = 0.1
 """Part of an incident's called flows from which a class is named in its sentence."""
 
@@ -53,6 +56,10 @@ Say = Callable[[Saga, Facts], str]
 
 
 def _host_scan(_saga: Saga, facts: Facts) -> str:
+    if facts.n_protocols >= MANY_PROTOCOLS and 2 * facts.n_protocols > facts.n_ports:
+        return (
+            f"{facts.who} tried {facts.n_protocols:,} IP protocols of {facts.whom} in {facts.span}"
+        )
     return f"{facts.who} tried {facts.n_ports:,} ports of {facts.whom} in {facts.span}"
 
 

@@ -272,7 +272,7 @@ def _expand(text: str) -> Iterator[Source]:
                 yield Source(_shown(match), inner, named=False)
     else:
         message = (
-            f"{neutral_text(text)} must be a file, a folder or a pattern, does not exist; "
+            f"an input must be a file, a folder or a pattern, {neutral_text(text)} does not exist; "
             "check the path"
         )
         raise InputError(message)

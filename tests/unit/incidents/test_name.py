@@ -8,6 +8,7 @@ import re
 from importlib.resources import files
 
 import numpy as np
+import polars as pl
 import pytest
 
 from eddyline.features.columns import derive
@@ -220,3 +221,15 @@ def test_calls_in_bursts_are_not_said_to_come_at_one_pace() -> None:
 
     assert "mostly 4 s apart" in told
     assert "every 60 s" in even
+
+
+def test_a_scan_of_protocols_is_not_told_as_one_of_ports() -> None:
+    """One try of each IP protocol has no ports but those of two or three of them."""
+    batch = flows("10.0.0.1", "10.0.0.2", [START_US + n for n in range(40)]).frame
+    saga = dataclasses.replace(sagas_of(shapes.sweep())[0], attack="nmap_scan", measures={})
+    tried = derive(
+        batch.with_columns(ip_proto=pl.Series(range(40), dtype=batch["ip_proto"].dtype))
+    )
+
+    assert "tried 40 IP protocols of 10.0.0.2" in name.sentence(saga, facts_of(tried), None, "")
+    assert "tried 1 ports" in name.sentence(saga, facts_of(derive(batch)), None, "")
